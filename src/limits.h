@@ -1,0 +1,100 @@
+/* limits: every maximum of the daemon, each with its reason. Sizes in bytes, times in milliseconds
+ * unless the name says otherwise. A bound that an operator may change is a setting (config.h). */
+#ifndef LIMITS_H
+#define LIMITS_H
+
+/* ---- HTTP ---- */
+enum {
+    LIMIT_HEAD = 16 * 1024,         /* request line and headers together, as most servers */
+    LIMIT_HEADERS = 100,            /* header fields of a request */
+    LIMIT_TARGET = 8 * 1024,        /* request target: longer is 414 */
+    LIMIT_BODY = 256 * 1024,        /* default body; a route's row may say less or more */
+    LIMIT_CHUNK_EXT = 1024,         /* chunk extensions and trailers are read and dropped */
+    LIMIT_ARENA = 1024 * 1024,      /* what one request may hold in its arena */
+    LIMIT_REPLY = 32 * 1024 * 1024, /* largest reply built in memory */
+    LIMIT_REPLY_QUEUE =
+        256 * 1024, /* reply bytes a connection may have unsent before it is read again */
+    LIMIT_STREAM_CHUNK = 64 * 1024, /* what one stream client is handed at a time */
+    LIMIT_QUERY_ARGS = 32,
+    LIMIT_JSON_DEPTH = 32,
+    HTTP_HEAD_MS = 10 * 1000,      /* from a request's first byte to the end of its head */
+    HTTP_BODY_MS = 30 * 1000,      /* whole body; it is small */
+    HTTP_IDLE_MS = 75 * 1000,      /* keep-alive without a request */
+    HTTP_WRITE_MS = 30 * 1000,     /* a client that takes no byte for this long is closed */
+    HTTP_SWEEP_MS = 500,           /* how often the above are looked at (one timer for all) */
+    LIMIT_HALF_OPEN_PER_ADDR = 64, /* connections without a full head yet, by address (design §6) */
+    HTTP_FD_RESERVE = 512,         /* descriptors kept for children, the store, files */
+    HTTP_ACCEPT_PER_TURN = 64,     /* new connections taken in one turn of the loop */
+};
+
+/* ---- jobs, lines, events ---- */
+enum {
+    LIMIT_LINE = 64 * 1024,         /* one line of a child: borg's JSON lines reach 25 kB */
+    LIMIT_LINE_SHOWN = 16 * 1024,   /* what a client sees of it */
+    LIMIT_SPOOL = 32 * 1024 * 1024, /* a --json document kept in a file */
+    LIMIT_EVENT = 32 * 1024,        /* one rendered event; JSON escaping can grow a line */
+    EVENT_BLOCK = 32 * 1024,        /* events are stored and kept live in blocks of this size */
+    EVENT_BLOCK_MS = 40,            /* an open block is handed to the store at least this often */
+    EVENT_RING = 256 * 1024, /* stored events of a running job kept in memory for live readers */
+    EVENT_RESERVE = 65536,   /* event ids reserved durably at a time */
+    STORE_QUEUE_HIGH =
+        4 * 1024 * 1024, /* bytes waiting for the store past which children are slowed */
+    STORE_QUEUE_LOW = 1024 * 1024,
+    STORE_OPS = 4096, /* operations waiting for the store past which new work is 503 */
+    LIMIT_JOB_LINES = 2 * 1000 * 1000, /* events kept of one job (design §5.5) */
+    LIMIT_JOBS_LISTED = 500,
+    LIMIT_JOBS_QUEUED = 32,    /* jobs waiting for their turn */
+    LIMIT_JOBS_RECENT = 128,   /* ended jobs kept in memory */
+    LIMIT_RECORD = 256 * 1024, /* a job's record as JSON */
+    MAX_CHILDREN = 4,          /* children at a time (design §5.4) */
+    PROGRESS_MS = 250,         /* at most 4 progress events a second per job */
+    PROGRESS_TEXT_MS = 1000,   /* and one text line */
+    FANOUT_PER_TURN = 500,     /* stream clients written in one turn of the loop */
+    FANOUT_CLIENT_MS = 50,     /* each client at most once in this time */
+    POLL_WAIT_MAX_MS = 60 * 1000,
+    POLL_ITEMS = 200,      /* as the reference API */
+    LIMIT_STREAMS = 20000, /* stream clients in all */
+};
+#define LIMIT_JOB_BYTES (256LL * 1024 * 1024)        /* events kept of one job */
+#define LIMIT_STORE_BYTES (2LL * 1024 * 1024 * 1024) /* events kept in all */
+#define STORE_BALLAST \
+    (4LL * 1024 * 1024) /* given back when the disk is full, so that verdicts land */
+
+/* ---- children ---- */
+enum {
+    CHILD_READ = 64 * 1024, /* one read from a child's pipe */
+    CHILD_ARGS = 64,
+    CHILD_ENVS = 64,
+    CHILD_ENV_BYTES = 64 * 1024,
+    END_INT_MS = 30 * 1000,          /* SIGINT lets borg write its checkpoint … */
+    END_TERM_MS = 10 * 1000,         /* … then SIGTERM to all … */
+    END_KILL_MS = 10 * 1000,         /* … then SIGKILL, looked at again this long */
+    END_SCAN_MS = 100,               /* how often /proc is asked who is left */
+    CONTROL_MSG = 64 * 1024 + 512,   /* one message on a job's control socket */
+    CONTROL_CONNS = 16,              /* peers of one control socket at a time */
+    LIMIT_SECRET = 4096,             /* longest secret taken from a caller */
+    SECRET_MIN = 6,                  /* shorter ones would mask ordinary text */
+    LIMIT_NEEDLES = 96,              /* forms of secrets looked for in a job's output */
+    RESOLVE_MS = 60 * 1000,          /* asking borgmatic what a config means */
+    RESOLVE_CACHE = 64,              /* configs remembered */
+    RESOLVE_AGE_MS = 10 * 60 * 1000, /* included files may change unseen */
+    LIMIT_REPOS = 16,                /* repositories of one config */
+    PROBE_MS = 15 * 1000,            /* one ssh probe */
+    VERIFY_MS = 10 * 60 * 1000,      /* reading an archive back after the run */
+    LIMIT_CONFIGS = 256,             /* files listed of the config directory */
+};
+#define JOB_DEADLINE_S (48 * 3600) /* when a route says nothing less */
+
+/* ---- who ---- */
+enum {
+    AUTH_FAIL_MAX = 10,      /* wrong tokens by address … */
+    AUTH_FAIL_WINDOW_S = 60, /* … in this time */
+    AUTH_FAIL_TABLE = 1024,  /* addresses remembered; the oldest gives way */
+    RATE_TABLE = 1024,       /* identity × route buckets */
+    LIMIT_LABEL = 64,
+    TICKET_AFTER_S = 3600, /* a stream ticket's life after its job */
+    IDEMPOTENCY_KEEP_S = 24 * 3600,
+    IDEMPOTENCY_KEYS = 4096,
+};
+
+#endif
