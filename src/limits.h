@@ -36,7 +36,7 @@ enum {
     EVENT_BLOCK = 32 * 1024,        /* events are stored and kept live in blocks of this size */
     EVENT_BLOCK_MS = 40,            /* an open block is handed to the store at least this often */
     EVENT_RING = 256 * 1024, /* stored events of a running job kept in memory for live readers */
-    EVENT_RESERVE = 65536,   /* event ids reserved durably at a time */
+    EVENT_RESERVE = 262144,  /* event ids reserved durably at a time; > 2 reads of empty lines */
     STORE_QUEUE_HIGH =
         4 * 1024 * 1024, /* bytes waiting for the store past which children are slowed */
     STORE_QUEUE_LOW = 1024 * 1024,
