@@ -1,0 +1,26 @@
+/* ssh_probe: why does ssh to a repository's host fail? borg loses ssh's own words in half of the
+ * cases; this asks again: `ssh … true` with the same options, key and askpass as the job, bounded
+ * by PROBE_MS, and reads ssh's stderr. Loop's thread only. */
+#ifndef BACKUP_SSH_PROBE_H
+#define BACKUP_SSH_PROBE_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <uv.h>
+
+/* Words: "name_unresolved", "connection_refused", "host_unreachable", "connect_timeout",
+ * "host_key_changed", "host_key_unknown", "ssh_auth_failed", "ok" (ssh works: borg serve is at
+ * fault), "ssh_failed". `sentence` is ssh's own last line in brief. `done` runs once, never from
+ * inside. */
+typedef void (*ssh_probe_done)(void *arg, const char *word, const char *sentence);
+
+/* `location`: the repository ("ssh://user@host:port/path", "user@host:path"); `rsh`: the BORG_RSH
+ * or
+ * --rsh in force ("ssh -i …"), or NULL; `env`: the child's whole environment. */
+bool ssh_probe(uv_loop_t *loop, const char *location, const char *rsh, const char *const *env,
+               ssh_probe_done done, void *arg, struct err *e);
+/* Pure: the word for what ssh printed. */
+const char *ssh_probe_word(const char *stderr_text, int exit_code);
+
+#endif

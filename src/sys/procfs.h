@@ -1,0 +1,33 @@
+/* procfs: who runs on this machine, read from /proc.
+ *
+ * Functions of the first part block for a few milliseconds: they are for worker threads and small
+ * programs; the loop uses procfs_scan. A process may vanish between two looks: that is no error. */
+#ifndef SYS_PROCFS_H
+#define SYS_PROCFS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <uv.h>
+
+enum { PROCFS_FOUND_MAX = 256 };
+
+/* Parent of pid, or 0. */
+pid_t procfs_parent(pid_t pid);
+/* True when /proc/PID/exe is the same file (device and inode) as our own program. */
+bool procfs_is_our_program(pid_t pid);
+/* Last part of the name of the program file of pid ("ssh"), "" when unknown. */
+void procfs_program(pid_t pid, char *out, size_t size);
+/* Processes whose environment holds exactly the entry `entry` ("NAME=value"); zombies and we
+ * ourselves are left out. Returns how many were stored. */
+size_t procfs_find_env(const char *entry, pid_t *out, size_t max);
+/* Sends the signal to pid only if its environment still holds the entry (by a pidfd, so that a
+ * reused number is never hit). */
+bool procfs_signal_env(pid_t pid, const char *entry, int signal);
+
+/* The same search on a worker thread; `found` runs on the loop, once. `signal` (0: none) is sent to
+ * each that is found. False when it cannot be started. */
+bool procfs_scan(uv_loop_t *loop, const char *entry, int signal,
+                 void (*found)(void *arg, const pid_t *pids, size_t n), void *arg);
+
+#endif
