@@ -1,0 +1,52 @@
+# The verbs people type. How the program is built stands in meson.build; what a verb does beyond one
+# line stands in a script of its name in tools/.
+.DEFAULT_GOAL := help
+.PHONY: help deps build demo run test test-full bench bench-check fuzz format lint coverage clean
+
+FUZZ_SECONDS ?= 60
+
+help: ## print these verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+deps: ## install the Debian packages that are missing (for everything below)
+	@tools/deps test
+
+build: ## compile; leaves build/borgmatic-api
+	@tools/deps build
+	@tools/setup build
+	@ninja -C build borgmatic-api
+
+demo: ## a real backup of generated files, watched live (DEMO_KEEP=1 leaves the daemon running)
+	@tools/deps demo
+	@$(MAKE) --no-print-directory build
+	@tools/demo
+
+run: build ## run the daemon with the environment's settings (API_TOKEN, API_READ_TOKEN, STATE_DIR …)
+	@build/borgmatic-api
+
+test: deps ## everything that must pass before a change goes in
+	@tools/test
+
+test-full: deps ## the same with full counts, a minute of each fuzzer, and the bench bounds
+	@TEST_FULL=1 tools/test
+
+bench: deps build ## print the bench tables
+	@tests/bench/run
+
+bench-check: deps build ## compare the bench with its bounds
+	@tests/bench/run --check
+
+fuzz: deps ## run each fuzzer for FUZZ_SECONDS (60)
+	@tools/fuzz $(FUZZ_SECONDS)
+
+format: deps ## lay out every C file by .clang-format
+	@git ls-files --cached --others --exclude-standard '*.c' '*.h' | xargs clang-format -i
+
+lint: deps ## the rules of the house, checked
+	@tools/lint
+
+coverage: deps ## run the tests counted; fails under 90 % of lines
+	@tools/coverage
+
+clean: ## remove what was built
+	@rm -rf build build-*
