@@ -23,6 +23,7 @@ struct proc_spec {
     const char *const *argv; /* NULL-terminated; argv[0] included */
     const char *const *envp; /* the whole environment, NULL-terminated */
     const char *cwd;         /* NULL: "/" */
+    int pass_fd;             /* > 0: the child gets it as descriptor 3; stays the caller's here */
     /* Output as it comes; the bytes are valid during the call. NULL: the stream goes to /dev/null.
      */
     void (*on_data)(void *arg, enum proc_stream stream, const char *p, size_t n);

@@ -1,0 +1,172 @@
+#include "sys/procfs.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "limits.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { PATH_ROOM = 64, STAT_ROOM = 512, ENVIRON_MAX = 256 * 1024 };
+
+static bool read_small(pid_t pid, const char *name, struct buf *out)
+{
+    char path[PATH_ROOM];
+    (void)snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    char chunk[8192];
+    ssize_t n;
+    while ((n = read(fd, chunk, sizeof chunk)) > 0)
+        if (!buf_append(out, chunk, (size_t)n))
+            break;
+    (void)close(fd);
+    return n >= 0;
+}
+
+/* The fields after the program's name, which may itself hold blanks and brackets. */
+static const char *stat_fields(pid_t pid, struct buf *b)
+{
+    buf_init(b, STAT_ROOM);
+    (void)read_small(pid, "stat", b);
+    const char *end = strrchr(buf_str(b), ')');
+    return end && end[1] == ' ' ? end + 2 : NULL;
+}
+
+pid_t procfs_parent(pid_t pid)
+{
+    struct buf b;
+    const char *f = stat_fields(pid, &b);
+    pid_t parent = 0;
+    if (f && f[0] && f[1] == ' ')
+        parent = (pid_t)strtol(f + 2, NULL, 10);
+    buf_done(&b);
+    return parent;
+}
+
+static bool is_zombie(pid_t pid)
+{
+    struct buf b;
+    const char *f = stat_fields(pid, &b);
+    bool zombie = !f || f[0] == 'Z' || f[0] == 'X';
+    buf_done(&b);
+    return zombie;
+}
+
+bool procfs_is_our_program(pid_t pid)
+{
+    char path[PATH_ROOM];
+    (void)snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
+    struct stat theirs, ours;
+    return stat(path, &theirs) == 0 && stat("/proc/self/exe", &ours) == 0 &&
+           theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
+}
+
+void procfs_program(pid_t pid, char *out, size_t size)
+{
+    char path[PATH_ROOM], target[4096];
+    (void)snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
+    ssize_t n = readlink(path, target, sizeof target - 1);
+    target[n > 0 ? n : 0] = '\0';
+    const char *slash = strrchr(target, '/');
+    (void)snprintf(out, size, "%s", slash ? slash + 1 : target);
+}
+
+static bool has_env(pid_t pid, const char *entry)
+{
+    struct buf b;
+    buf_init(&b, ENVIRON_MAX);
+    bool found = false;
+    if (read_small(pid, "environ", &b) || b.n) {
+        size_t len = strlen(entry);
+        for (size_t at = 0; at < b.n && !found;) {
+            size_t n = strnlen(b.p + at, b.n - at);
+            found = n == len && memcmp(b.p + at, entry, n) == 0;
+            at += n + 1;
+        }
+    }
+    buf_wipe(&b);
+    return found;
+}
+
+size_t procfs_find_env(const char *entry, pid_t *out, size_t max)
+{
+    DIR *d = opendir("/proc");
+    if (!d)
+        return 0;
+    size_t n = 0;
+    const struct dirent *de;
+    while (n < max && (de = readdir(d))) {
+        char *end;
+        long pid = strtol(de->d_name, &end, 10);
+        if (*end || pid <= 0 || pid == getpid())
+            continue;
+        if (has_env((pid_t)pid, entry) && !is_zombie((pid_t)pid))
+            out[n++] = (pid_t)pid;
+    }
+    (void)closedir(d);
+    return n;
+}
+
+bool procfs_signal_env(pid_t pid, const char *entry, int signal)
+{
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (fd < 0)
+        return false;
+    bool sent = has_env(pid, entry) && syscall(SYS_pidfd_send_signal, fd, signal, NULL, 0) == 0;
+    (void)close(fd);
+    return sent;
+}
+
+struct scan {
+    uv_work_t work;
+    char *entry;
+    int signal;
+    pid_t pids[PROCFS_FOUND_MAX];
+    size_t n;
+    void (*found)(void *, const pid_t *, size_t);
+    void *arg;
+};
+
+static void scan_work(uv_work_t *w)
+{
+    struct scan *s = w->data;
+    s->n = procfs_find_env(s->entry, s->pids, PROCFS_FOUND_MAX);
+    for (size_t i = 0; s->signal && i < s->n; i++)
+        (void)procfs_signal_env(s->pids[i], s->entry, s->signal);
+}
+
+static void scan_done(uv_work_t *w, int status)
+{
+    struct scan *s = w->data;
+    s->found(s->arg, s->pids, s->n);
+    mem_free(s->entry);
+    mem_free(s);
+}
+
+bool procfs_scan(uv_loop_t *loop, const char *entry, int signal,
+                 void (*found)(void *arg, const pid_t *pids, size_t n), void *arg)
+{
+    struct scan *s = mem_zalloc(sizeof *s);
+    if (!s)
+        return false;
+    s->work.data = s;
+    s->signal = signal;
+    s->found = found;
+    s->arg = arg;
+    s->entry = mem_strdup(entry);
+    if (!s->entry || uv_queue_work(loop, &s->work, scan_work, scan_done) != 0) {
+        mem_free(s->entry);
+        mem_free(s);
+        return false;
+    }
+    return true;
+}
