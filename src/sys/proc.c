@@ -111,11 +111,11 @@ static void init_pipes(uv_loop_t *loop, struct proc *p, uv_stdio_container_t *st
     }
 }
 
-static char *const *unconst(const char *const *v)
+static char **unconst(const char *const *v)
 {
     union {
         const char *const *in;
-        char *const *out;
+        char **out;
     } u = {.in = v}; /* exec's old signature; libuv does not write to them */
     return u.out;
 }
@@ -139,8 +139,8 @@ struct proc *proc_start(uv_loop_t *loop, const struct proc_spec *spec, struct er
         stdio[PASSED_FD] = (uv_stdio_container_t){.flags = UV_INHERIT_FD, .data.fd = spec->pass_fd};
     uv_process_options_t o = {
         .file = spec->file,
-        .args = (char **)unconst(spec->argv),
-        .env = (char **)unconst(spec->envp),
+        .args = unconst(spec->argv),
+        .env = unconst(spec->envp),
         .cwd = spec->cwd ? spec->cwd : "/",
         .flags = UV_PROCESS_DETACHED, /* setsid: borgmatic signals its whole process group */
         .stdio = stdio,
