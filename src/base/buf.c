@@ -44,7 +44,7 @@ bool buf_reserve(struct buf *b, size_t n)
         return false;
     }
     size_t want = b->n + n + 1;
-    if (want <= b->cap)
+    if (b->p && want <= b->cap)
         return true;
     size_t cap = b->cap ? b->cap : BUF_FIRST;
     while (cap < want)
