@@ -3,8 +3,12 @@
  * Calls are made on the loop's thread, queue an operation and return at once. Operations are
  * carried out strictly in the order of the calls, several to a transaction; a read therefore sees
  * every write called before it. Callbacks run on the loop's thread, in that order too, never from
- * inside a call. Pointers given to a callback are valid during it; pointers passed in are copied
- * (blocks are referenced instead).
+ * inside a call; each exactly once. Out of that order come only what was refused at the door
+ * (earlier) and updates that had to be retried (later). Pointers given to a callback are valid
+ * during it; pointers passed in are copied (blocks are referenced instead).
+ *
+ * Past STORE_OPS waiting operations creations, blocks and reads are refused with ERR_TOO_BUSY;
+ * updates and reservations, of which each job has few, are always taken.
  *
  * Durability: a transaction that holds a durable operation is committed with synchronous=FULL
  * (fsync), others with NORMAL: those survive our death, and a power cut up to the last checkpoint.
@@ -62,6 +66,10 @@ void store_job_create(struct store *s, const struct store_job *row, uint64_t mar
  * NULL. */
 void store_job_update(struct store *s, const struct store_job *row, bool durable, store_done done,
                       void *arg);
+/* Ends a job: the block with its terminal status (NULL: none) and the row land together or not at
+ * all; durable and critical. */
+void store_job_end(struct store *s, const struct store_job *row, struct block *b, store_done done,
+                   void *arg);
 /* Reserves event ids below `mark` of that job, durably: no id ≥ mark was ever shown to anyone. */
 void store_reserve(struct store *s, const char *job, uint64_t mark, store_done done, void *arg);
 /* The same for gids of all jobs. */
@@ -70,6 +78,10 @@ void store_reserve_gid(struct store *s, uint64_t mark, store_done done, void *ar
 void store_append(struct store *s, struct block *b, store_done done, void *arg);
 /* Bytes of blocks queued and not yet carried out: for slowing children. */
 size_t store_backlog(const struct store *s);
+
+/* Inside the callback of a read: why it could not be answered (then found is false and n is 0
+ * without meaning anything), or NULL when the answer is true. */
+const struct err *store_read_error(const struct store *s);
 
 /* One job. found=false when there is none. */
 typedef void (*store_got_job)(void *arg, bool found, const struct store_job *row);
@@ -81,7 +93,8 @@ struct store_filter {
     int64_t before_seq;               /* cursor: rows older than this; 0: from the newest */
     int limit;                        /* 1..LIMIT_JOBS_LISTED */
 };
-/* Newest first. next_cursor is 0 at the end. */
+/* Newest first. next_cursor is 0 at the end. A page may be shorter than asked (STORE_LIST_BYTES).
+ */
 typedef void (*store_got_jobs)(void *arg, const struct store_job *rows, size_t n,
                                int64_t next_cursor);
 void store_jobs_list(struct store *s, const struct store_filter *f, store_got_jobs got, void *arg);
