@@ -1,0 +1,40 @@
+/* app: everything one daemon owns, passed explicitly; built by main.c in order, torn down in
+ * reverse. Only api and main see it. */
+#ifndef API_APP_H
+#define API_APP_H
+
+#include "backup/borgmatic.h"
+#include "backup/resolve.h"
+#include "config.h"
+#include "http/http.h"
+#include "jobs/hub.h"
+#include "jobs/job.h"
+#include "jobs/store.h"
+
+#include <stdbool.h>
+#include <uv.h>
+
+struct auth;
+struct ratelimit;
+struct metrics;
+struct probes;
+
+struct app {
+    uv_loop_t *loop;
+    struct config *config;
+    struct store *store;
+    struct hub *hub;
+    struct jobs *jobs;
+    struct resolve *resolve;
+    struct http_server *http;
+    struct auth *auth;            /* api/auth: tokens, failures by address, tickets */
+    struct ratelimit *ratelimit;  /* api/ratelimit */
+    struct metrics *metrics;      /* api/metrics */
+    struct probes *probes;        /* api/probes: borgmatic's versions, directories; cached */
+    const char *const *child_env; /* base environment of every child, NULL-terminated; no secrets */
+    const char *child_path;       /* its PATH */
+    double started;               /* Unix time */
+    bool draining;
+};
+
+#endif

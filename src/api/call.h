@@ -1,0 +1,73 @@
+/* call: one API request on its way from the route's row to its handler, and the answers.
+ *
+ * The router fills it, checks access, flags, limits and parameters from the row, and hands it to
+ * the handler; the handler answers exactly once through the functions below, now or later. The call
+ * lives in the request's arena and ends with the answer. Loop's thread only. */
+#ifndef API_CALL_H
+#define API_CALL_H
+
+#include "api/app.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/jsonw.h"
+#include "base/secret.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct route;
+
+enum role { ROLE_NONE, ROLE_TICKET, ROLE_READ, ROLE_ACTION, ROLE_WRITE, ROLE_ADMIN };
+const char *role_name(enum role r);
+
+struct call {
+    struct app *app;
+    struct http_req *req;
+    const struct route *route;
+    enum role role;    /* who asks; ROLE_NONE on public routes without a token */
+    char identity[24]; /* stable short name of the token in use, for limits and logs; no secret */
+    json_t *body;      /* an object ({} when empty); its secrets are in `params` only */
+    json_t *params;    /* validated values by name: path, query and body; secrets left out */
+    const char *ignored[16]; /* unknown fields of a compatible route */
+    size_t ignored_count;
+    struct {
+        const char *name;
+        struct secret *value;
+    } secrets[4];
+    size_t secret_count;
+    bool prefer_async, prefer_strict;
+    int prefer_wait_s;           /* Prefer: wait=N, −1: not asked */
+    const char *idempotency_key; /* or NULL */
+};
+
+/* Values of parameters: declared in the row, already of the right type and range. */
+const char *call_str(const struct call *c, const char *name, const char *fallback);
+int64_t call_int(const struct call *c, const char *name, int64_t fallback);
+bool call_bool(const struct call *c, const char *name, bool fallback);
+bool call_has(const struct call *c, const char *name);
+const struct secret *call_secret(const struct call *c, const char *name); /* borrowed; or NULL */
+
+/* ---- answers ---- */
+/* Begins {"ok":true, or {"ok":false, in `b`; write members with `w`; then call_reply. */
+void call_begin(struct call *c, struct buf *b, struct jsonw *w, bool ok);
+/* Ends the object (adds "ignored" when there is something) and answers. */
+void call_reply(struct call *c, int status, struct buf *b, struct jsonw *w);
+/* {"ok":false,"error":…,"message":…,"request_id":…[,"errors":[{"field","message"}]]} with the
+ * status of the code; 401 gets WWW-Authenticate, 503 Retry-After. */
+void call_error(struct call *c, const struct err *e);
+/* The same with the id of the job concerned as "job_id" (may be NULL). */
+void call_error_job(struct call *c, const struct err *e, const char *job_id);
+/* call_error and more members: begin, add, call_reply with err_status(e->code). */
+void call_begin_error(struct call *c, struct buf *b, struct jsonw *w, const struct err *e);
+
+/* The job's addresses: "sse" and "poll" members, with a ticket (design §5.2). */
+void call_job_links(struct call *c, struct jsonw *w, const char *job_id);
+
+/* Answers when the job ends: 200 {"ok":true,"job_id",…,"returncode","stdout","stderr"} for
+ * succeeded and warning, else the status of its error with "job_id" and the verdict. `wait_s` 0: as
+ * long as it takes; past it the answer is 202 with the job. A client that goes away cancels a
+ * reading job nobody else waits for. */
+void call_await_job(struct call *c, struct job *j, int wait_s);
+
+#endif

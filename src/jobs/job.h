@@ -1,0 +1,149 @@
+/* job: the state machine of everything that runs a program or a workflow.
+ *
+ *   queued → running → succeeded | warning | failed | timed_out | cancelled | interrupted
+ *
+ * jobs owns every job that is not ended and remembers the last LIMIT_JOBS_RECENT ended ones; older
+ * ones are in the store. A job is durable before anyone hears of it, and its end is durable before
+ * anyone hears of that. What a job does is its `work`, driven through struct job_ops.
+ * Exclusion: a job names keys (normalised repositories, "aio"); two jobs that share a key never run
+ * at one time. Loop's thread only. */
+#ifndef JOBS_JOB_H
+#define JOBS_JOB_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "jobs/hub.h"
+#include "jobs/store.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum job_state {
+    JOB_QUEUED,
+    JOB_RUNNING,
+    JOB_SUCCEEDED,
+    JOB_WARNING,
+    JOB_FAILED,
+    JOB_TIMED_OUT,
+    JOB_CANCELLED,
+    JOB_INTERRUPTED,
+    JOB_STATES
+};
+const char *job_state_name(enum job_state s);
+bool job_state_parse(const char *name, enum job_state *s);
+bool job_state_final(enum job_state s);
+
+enum job_stop { JOB_STOP_CANCEL, JOB_STOP_TIMEOUT, JOB_STOP_SHUTDOWN };
+
+struct jobs;
+struct job;
+
+struct job_ops {
+    /* The job's turn has come (state running). The work calls job_end exactly once, later or now.
+     */
+    void (*start)(struct job *j, void *work);
+    /* Wind down; at most once; the work still calls job_end, with what it found. Only after start.
+     */
+    void (*stop)(struct job *j, void *work, enum job_stop why);
+    void (*free)(void *work); /* after the end, or when it never started */
+};
+
+enum { JOB_KEYS_MAX = 16 };
+
+struct job_spec {
+    const char *kind, *label; /* label may be NULL; the id is kind[:label]:n */
+    bool label_in_id;         /* the reference API's create:<n> has no label in it */
+    bool reading;             /* changes nothing: may be cancelled when nobody waits */
+    bool queue;               /* wait for the keys' holder instead of ERR_JOB_RUNNING */
+    const char *keys[JOB_KEYS_MAX];
+    size_t key_count;
+    const char *role, *address;              /* who asked */
+    const char *params_json;                 /* redacted parameters */
+    const char *private_json;                /* for recovery; no secrets */
+    unsigned deadline_s;                     /* 0: JOB_DEADLINE_S */
+    const char *idem_key, *idem_fingerprint; /* NULL: none */
+    const struct job_ops *ops;
+    void *work; /* owned by the job once jobs_create was called */
+};
+
+struct jobs *jobs_new(uv_loop_t *loop, struct store *store, struct hub *hub, int64_t last_ms,
+                      struct err *e);
+void jobs_free(struct jobs *js); /* no job may be running */
+
+/* Makes the job durable, then calls `created` (job NULL and `e` on failure; never from inside),
+ * then, when the keys and a child slot (MAX_CHILDREN) are free, starts it; without a free slot it
+ * waits. Refusals that are known at once (ERR_JOB_RUNNING with the other's id in `*in_the_way`,
+ * ERR_RECOVERING, ERR_DRAINING, ERR_TOO_BUSY) are returned as false; work is then freed and
+ * `created` not called. */
+typedef void (*job_created)(void *arg, struct job *j, const struct err *e);
+bool jobs_create(struct jobs *js, const struct job_spec *spec, job_created created, void *arg,
+                 char *in_the_way, size_t in_the_way_size, struct err *e);
+
+/* In memory: not ended, or ended lately. NULL: ask the store. */
+struct job *jobs_find(struct jobs *js, const char *id);
+size_t jobs_active(const struct jobs *js); /* queued and running */
+size_t jobs_running(const struct jobs *js);
+/* No new jobs; when none is left `idle` runs (at once in a later turn if there is none now). */
+void jobs_drain(struct jobs *js, void (*idle)(void *arg), void *arg);
+/* Stops every running job; queued ones end as interrupted. */
+void jobs_stop_all(struct jobs *js, enum job_stop why);
+/* Adopts a job of a former life (recovery): running, with its keys held; its work ends it. The row
+ * is copied. Work's start is called in a later turn. */
+bool jobs_adopt(struct jobs *js, const struct store_job *row, uint64_t mark,
+                const char *const *keys, size_t key_count, const struct job_ops *ops, void *work,
+                struct err *e);
+bool jobs_recovering(const struct jobs *js);
+/* The job that holds the key, or NULL. */
+struct job *jobs_holder(struct jobs *js, const char *key);
+/* Called for every ended job (metrics): kind, label, state, seconds. */
+void jobs_on_end(struct jobs *js, void (*ended)(void *arg, const struct job *j), void *arg);
+
+/* ---- one job ---- */
+const char *job_id(const struct job *j);
+const char *job_kind(const struct job *j);
+const char *job_label(const struct job *j); /* or NULL */
+enum job_state job_state(const struct job *j);
+bool job_is_reading(const struct job *j);
+bool job_recovers(const struct job *j);
+pid_t job_pid(const struct job *j); /* 0: none yet */
+int64_t job_started_ms(const struct job *j);
+int64_t job_ended_ms(const struct job *j);
+uint64_t job_last_event(const struct job *j); /* of an ended job */
+struct hub_job *job_hub(struct job *j);       /* of a running one */
+/* Where stop is asked for and not yet carried out: the reason that decides the final state. */
+bool job_stopping(const struct job *j, enum job_stop *why);
+/* DELETE /jobs/{id}. False when it has ended. A queued job ends at once. */
+bool job_cancel(struct job *j, enum job_stop why);
+
+/* By the work: */
+void job_set_pid(struct job *j, pid_t pid); /* watchers are told */
+/* A named stage begins: kept in the record with its time, and a `stage` event. */
+void job_stage(struct job *j, const char *stage);
+void job_set_result(struct job *j, const char *json); /* "result" of the record, so far or final */
+void job_set_progress(struct job *j, const char *json); /* last progress, while it runs */
+struct job_outcome {
+    enum job_state state; /* a final one; a stop that was asked for overrides it (but see keep) */
+    bool keep_state;      /* keep `state` although a stop was asked for (it ended well before) */
+    int exit_code;        /* −1: none */
+    const char *word, *sentence; /* the verdict's */
+    const char *verdict_json; /* {"word","sentence","evidence"} or NULL: made from the two above */
+    enum err_code api;        /* what an awaited request gets; ERR_NONE: 200 */
+    const char *stdout_tail, *stderr_tail; /* for a 502's body; may be NULL */
+};
+void job_end(struct job *j, const struct job_outcome *o);
+enum err_code job_api_error(const struct job *j); /* of an ended job */
+const char *job_sentence(const struct job *j);
+const char *job_stdout_tail(const struct job *j); /* "" when none */
+const char *job_stderr_tail(const struct job *j);
+int job_exit_code(const struct job *j);
+
+/* The record as GET /jobs/{id} gives it under "job", appended. */
+void job_render(const struct job *j, struct buf *out);
+
+/* A watcher is told of each change of state and of the pid, on the loop, until it is taken off or
+ * the job has ended (that call is the last). At most JOB_WATCHERS a job. */
+bool job_watch(struct job *j, void (*changed)(void *arg, struct job *j), void *arg);
+void job_unwatch(struct job *j, void *arg);
+
+#endif
