@@ -25,6 +25,19 @@ enum {
     LIMIT_HALF_OPEN_PER_ADDR = 64, /* connections without a full head yet, by address (design §6) */
     HTTP_FD_RESERVE = 512,         /* descriptors kept for children, the store, files */
     HTTP_ACCEPT_PER_TURN = 64,     /* new connections taken in one turn of the loop */
+    HTTP_REQUESTS_PER_TURN = 16,   /* pipelined requests of one connection answered in one turn */
+    HTTP_READ = 16 * 1024,         /* one read from a client; the buffer is shared by all */
+    LIMIT_PIPELINE = 16 * 1024,    /* input kept while a request is in hand; past it we stop reading */
+    LIMIT_METHOD = 32,             /* longest method name looked at */
+    LIMIT_REPLY_HEADERS = 16 * 1024, /* headers that the application adds to one answer */
+    LIMIT_STREAM_QUEUE = 128 * 1024, /* unsent bytes of a stream past which it is cut */
+    LIMIT_LINGER = 1024 * 1024,      /* input thrown away after an answer that closes … */
+    HTTP_LINGER_MS = 2000,           /* … and for how long, so that the answer is seen, not a reset */
+    LIMIT_CONNS = 32 * 1024,         /* connections, however many descriptors the system allows */
+    HTTP_BACKLOG = 1024,             /* connections that the kernel keeps for us */
+    HTTP_ADDR_BUCKETS = 4096,        /* hash table of client addresses */
+    HTTP_SPARE_MSGS = 16,            /* request structures kept for reuse */
+    HTTP_SPARE_HEAD = 4096,          /* head buffers up to this size are kept with them */
 };
 
 /* ---- jobs, lines, events ---- */
@@ -54,6 +67,25 @@ enum {
     POLL_WAIT_MAX_MS = 60 * 1000,
     POLL_ITEMS = 200,      /* as the reference API */
     LIMIT_STREAMS = 20000, /* stream clients in all */
+};
+/* ---- store ---- */
+enum {
+    BLOCK_TEXT = 1024 * 1024, /* a block's text: EVENT_BLOCK and the largest event (a record) */
+    STORE_BATCH = 256,        /* operations in one transaction */
+    STORE_REPLIES = 2 * 1024 * 1024,   /* bytes read for callers and not yet handed to them */
+    STORE_LIST_BYTES = 4 * 1024 * 1024, /* one page of jobs; a longer one gets a cursor sooner */
+    STORE_RETRY_MS = 200,     /* how often what must land is tried again */
+    STORE_CLOSE_MS = 5000,    /* … and how long at most when the daemon goes down */
+    STORE_SWEEP_MS = 10 * 1000, /* how often jobs past their time are looked for */
+    STORE_TRIM = 64,          /* blocks deleted in one step, so that no step stalls others */
+    STORE_MERGE = 32,         /* overlapping blocks merged in memory at a time */
+    STORE_CACHE_KB = 512,     /* SQLite's pages in memory */
+    STORE_WAL_PAGES = 4000,   /* 16 MiB of log between checkpoints: two fsyncs each */
+    STORE_WAL_KEEP = 4 * 1024 * 1024, /* what the log file shrinks to when it starts anew */
+    STORE_FREE_PAGES = 1024,  /* free pages kept for reuse; more are given back when idle */
+    STORE_VACUUM_PAGES = 256, /* pages given back in one step */
+    STORE_BUSY_MS = 1000,     /* waiting for somebody's database shell */
+    STORE_SPARE = 64,         /* answers that can be given while memory is gone */
 };
 #define LIMIT_JOB_BYTES (256LL * 1024 * 1024)        /* events kept of one job */
 #define LIMIT_STORE_BYTES (2LL * 1024 * 1024 * 1024) /* events kept in all */
