@@ -31,10 +31,10 @@ test-full: deps ## the same with full counts, a minute of each fuzzer, and the b
 	@TEST_FULL=1 tools/test
 
 bench: deps build ## print the bench tables
-	@tests/bench/run
+	@/usr/bin/python3 tests/bench/bench.py
 
 bench-check: deps build ## compare the bench with its bounds
-	@tests/bench/run --check
+	@/usr/bin/python3 tests/bench/bench.py --check 1
 
 fuzz: deps ## run each fuzzer for FUZZ_SECONDS (60)
 	@tools/fuzz $(FUZZ_SECONDS)
