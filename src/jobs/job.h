@@ -120,6 +120,8 @@ bool job_cancel(struct job *j, enum job_stop why);
 void job_set_pid(struct job *j, pid_t pid); /* watchers are told */
 /* A named stage begins: kept in the record with its time, and a `stage` event. */
 void job_stage(struct job *j, const char *stage);
+/* Replaces what recovery is told, kept at once (no fsync); no secrets. */
+void job_set_private(struct job *j, const char *json);
 void job_set_result(struct job *j, const char *json); /* "result" of the record, so far or final */
 void job_set_progress(struct job *j, const char *json); /* last progress, while it runs */
 struct job_outcome {

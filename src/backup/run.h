@@ -1,0 +1,53 @@
+/* run: one borgmatic child as part of a job: its lines, its borgs, its end.
+ *
+ * Starts borgmatic under a control socket with the job's marker in its environment, turns its
+ * output into the job's events (masked, bounded, slowed when the store is behind), hands borg's
+ * messages on, and is done only when borgmatic has ended, its pipes are empty and no process with
+ * the marker is left. Loop's thread only. */
+#ifndef BACKUP_RUN_H
+#define BACKUP_RUN_H
+
+#include "backup/control.h"
+#include "base/err.h"
+#include "base/secret.h"
+#include "jobs/job.h"
+
+#include <stdbool.h>
+#include <uv.h>
+
+struct run;
+
+struct run_spec {
+    uv_loop_t *loop;
+    struct job *job;
+    const char *file; /* borgmatic */
+    const char *const *argv;
+    const char *const *env; /* base environment without PATH, TZ and the marker */
+    const char *path, *tz;
+    const char *state_dir, *borg;
+    const struct secret *borg_passphrase, *ssh_passphrase; /* from the caller, or NULL; copied */
+    const struct secret *const *masked; /* further secrets to mask (NULL-terminated), or NULL */
+    struct control *control; /* made by the caller (its callbacks are the caller's); the run owns it
+                                once it started */
+    /* Everything is over. `left`: processes that outlived SIGKILL. Once; run_free may be called in
+     * it. */
+    void (*done)(void *arg, int code, int signal, size_t left);
+    void *arg;
+};
+
+struct run *run_start(const struct run_spec *spec, struct err *e);
+/* Ends it: SIGINT to borg, then as sys/ending. At most once. */
+void run_stop(struct run *r);
+/* A borg was started although the run is being stopped (the next repository): go on with SIGTERM.
+ */
+void run_hurry(struct run *r);
+pid_t run_pid(const struct run *r);
+/* A line of ours among those of the child (borg's progress as text), on its stderr. */
+void run_say(struct run *r, const char *line, size_t n);
+/* The last bytes of both streams, masked, as text; borrowed. */
+const char *run_stdout_tail(const struct run *r);
+const char *run_stderr_tail(const struct run *r);
+const struct redact *run_redact(const struct run *r);
+void run_free(struct run *r); /* after done; NULL is a no-op */
+
+#endif

@@ -1,0 +1,66 @@
+/* Shared by job.c (life of jobs) and job_record.c (what is written of them). */
+#ifndef JOBS_JOB_INTERNAL_H
+#define JOBS_JOB_INTERNAL_H
+
+#include "jobs/job.h"
+#include "limits.h"
+
+enum {
+    JOB_ID_ROOM = 128,
+    JOB_STAGES = 64,   /* stages kept of one job; later ones are events only */
+    JOB_WATCHERS = 32, /* requests that wait for one job */
+};
+
+struct job_watcher {
+    void (*changed)(void *arg, struct job *j);
+    void *arg;
+};
+
+struct job {
+    struct jobs *js;
+    struct job *next; /* among the active, in order of creation */
+    char id[JOB_ID_ROOM];
+    uint64_t n; /* the id's number */
+    char *kind, *label, *role, *address;
+    char *params_json, *private_json, *result_json, *progress_json;
+    char *keys[JOB_KEYS_MAX];
+    size_t key_count;
+    bool reading, recovers, durable, started, ending;
+    enum job_state state;
+    bool stop_asked;
+    enum job_stop stop_why;
+    int64_t queued_ms, started_ms, ended_ms;
+    unsigned deadline_s;
+    pid_t pid;
+    struct {
+        char name[32];
+        int64_t at_ms;
+    } stages[JOB_STAGES];
+    size_t stage_count;
+    /* the outcome */
+    enum job_state final_state; /* valid while ending */
+    int exit_code;
+    enum err_code api;
+    char *verdict_json, *sentence, *stdout_tail, *stderr_tail;
+    uint64_t last_event;
+    char *idem_key, *idem_fingerprint;
+    struct hub_job *hub;
+    const struct job_ops *ops;
+    void *work;
+    uv_timer_t deadline;
+    bool timer_open;
+    bool dead; /* freed when the timer's handle is closed */
+    struct job_watcher watchers[JOB_WATCHERS];
+    size_t watcher_count;
+    job_created created;
+    void *created_arg;
+};
+
+/* Fills `row`; its record points into `record`. `state` is the one to write (the final one is
+ * written before it is shown). */
+void job_fill_row(const struct job *j, enum job_state state, struct buf *record,
+                  struct store_job *row);
+/* The `line` of a status event for the job as it would be in `state`. */
+void job_status_line(const struct job *j, enum job_state state, struct buf *out);
+
+#endif
