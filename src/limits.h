@@ -27,17 +27,17 @@ enum {
     HTTP_ACCEPT_PER_TURN = 64,     /* new connections taken in one turn of the loop */
     HTTP_REQUESTS_PER_TURN = 16,   /* pipelined requests of one connection answered in one turn */
     HTTP_READ = 16 * 1024,         /* one read from a client; the buffer is shared by all */
-    LIMIT_PIPELINE = 16 * 1024,    /* input kept while a request is in hand; past it we stop reading */
-    LIMIT_METHOD = 32,             /* longest method name looked at */
+    LIMIT_PIPELINE = 16 * 1024, /* input kept while a request is in hand; past it we stop reading */
+    LIMIT_METHOD = 32,          /* longest method name looked at */
     LIMIT_REPLY_HEADERS = 16 * 1024, /* headers that the application adds to one answer */
     LIMIT_STREAM_QUEUE = 128 * 1024, /* unsent bytes of a stream past which it is cut */
     LIMIT_LINGER = 1024 * 1024,      /* input thrown away after an answer that closes … */
-    HTTP_LINGER_MS = 2000,           /* … and for how long, so that the answer is seen, not a reset */
-    LIMIT_CONNS = 32 * 1024,         /* connections, however many descriptors the system allows */
-    HTTP_BACKLOG = 1024,             /* connections that the kernel keeps for us */
-    HTTP_ADDR_BUCKETS = 4096,        /* hash table of client addresses */
-    HTTP_SPARE_MSGS = 16,            /* request structures kept for reuse */
-    HTTP_SPARE_HEAD = 4096,          /* head buffers up to this size are kept with them */
+    HTTP_LINGER_MS = 2000,    /* … and for how long, so that the answer is seen, not a reset */
+    LIMIT_CONNS = 32 * 1024,  /* connections, however many descriptors the system allows */
+    HTTP_BACKLOG = 1024,      /* connections that the kernel keeps for us */
+    HTTP_ADDR_BUCKETS = 4096, /* hash table of client addresses */
+    HTTP_SPARE_MSGS = 16,     /* request structures kept for reuse */
+    HTTP_SPARE_HEAD = 4096,   /* head buffers up to this size are kept with them */
 };
 
 /* ---- jobs, lines, events ---- */
@@ -67,25 +67,33 @@ enum {
     POLL_WAIT_MAX_MS = 60 * 1000,
     POLL_ITEMS = 200,      /* as the reference API */
     LIMIT_STREAMS = 20000, /* stream clients in all */
+    HUB_RING = 64,         /* blocks of a running job in memory: small ones count as well */
+    HUB_ALL = 2048,        /* latest events of all jobs in memory for those who read them all */
+    HUB_BATCH = 256,       /* events handed to a reader in one call */
+    HUB_READS = 16,        /* questions to the store for readers at a time: 1 MiB of answers */
+    HUB_KEPT = 2 * 1024 * 1024, /* answers that their readers did not take at once */
+    HUB_LINGER = 8,             /* ended jobs whose readers still read from memory */
+    HUB_TAIL = 1024, /* ids that only stages and states get while none can be reserved */
+    HUB_RETRY_MS = 1000,
 };
 /* ---- store ---- */
 enum {
     BLOCK_TEXT = 1024 * 1024, /* a block's text: EVENT_BLOCK and the largest event (a record) */
     STORE_BATCH = 256,        /* operations in one transaction */
-    STORE_REPLIES = 2 * 1024 * 1024,   /* bytes read for callers and not yet handed to them */
+    STORE_REPLIES = 2 * 1024 * 1024,    /* bytes read for callers and not yet handed to them */
     STORE_LIST_BYTES = 4 * 1024 * 1024, /* one page of jobs; a longer one gets a cursor sooner */
-    STORE_RETRY_MS = 200,     /* how often what must land is tried again */
-    STORE_CLOSE_MS = 5000,    /* … and how long at most when the daemon goes down */
-    STORE_SWEEP_MS = 10 * 1000, /* how often jobs past their time are looked for */
-    STORE_TRIM = 64,          /* blocks deleted in one step, so that no step stalls others */
-    STORE_MERGE = 32,         /* overlapping blocks merged in memory at a time */
-    STORE_CACHE_KB = 512,     /* SQLite's pages in memory */
-    STORE_WAL_PAGES = 4000,   /* 16 MiB of log between checkpoints: two fsyncs each */
+    STORE_RETRY_MS = 200,               /* how often what must land is tried again */
+    STORE_CLOSE_MS = 5000,              /* … and how long at most when the daemon goes down */
+    STORE_SWEEP_MS = 10 * 1000,         /* how often jobs past their time are looked for */
+    STORE_TRIM = 64,        /* blocks deleted in one step, so that no step stalls others */
+    STORE_MERGE = 32,       /* overlapping blocks merged in memory at a time */
+    STORE_CACHE_KB = 512,   /* SQLite's pages in memory */
+    STORE_WAL_PAGES = 4000, /* 16 MiB of log between checkpoints: two fsyncs each */
     STORE_WAL_KEEP = 4 * 1024 * 1024, /* what the log file shrinks to when it starts anew */
-    STORE_FREE_PAGES = 1024,  /* free pages kept for reuse; more are given back when idle */
-    STORE_VACUUM_PAGES = 256, /* pages given back in one step */
-    STORE_BUSY_MS = 1000,     /* waiting for somebody's database shell */
-    STORE_SPARE = 64,         /* answers that can be given while memory is gone */
+    STORE_FREE_PAGES = 1024,          /* free pages kept for reuse; more are given back when idle */
+    STORE_VACUUM_PAGES = 256,         /* pages given back in one step */
+    STORE_BUSY_MS = 1000,             /* waiting for somebody's database shell */
+    STORE_SPARE = 64,                 /* answers that can be given while memory is gone */
 };
 #define LIMIT_JOB_BYTES (256LL * 1024 * 1024)        /* events kept of one job */
 #define LIMIT_STORE_BYTES (2LL * 1024 * 1024 * 1024) /* events kept in all */
@@ -98,17 +106,25 @@ enum {
     CHILD_ARGS = 64,
     CHILD_ENVS = 64,
     CHILD_ENV_BYTES = 64 * 1024,
-    END_INT_MS = 30 * 1000,          /* SIGINT lets borg write its checkpoint … */
-    END_TERM_MS = 10 * 1000,         /* … then SIGTERM to all … */
-    END_KILL_MS = 10 * 1000,         /* … then SIGKILL, looked at again this long */
-    END_SCAN_MS = 100,               /* how often /proc is asked who is left */
-    CONTROL_MSG = 64 * 1024 + 512,   /* one message on a job's control socket */
-    CONTROL_CONNS = 16,              /* peers of one control socket at a time */
-    LIMIT_SECRET = 4096,             /* longest secret taken from a caller */
-    SECRET_MIN = 6,                  /* shorter ones would mask ordinary text */
-    LIMIT_NEEDLES = 96,              /* forms of secrets looked for in a job's output */
-    RESOLVE_MS = 60 * 1000,          /* asking borgmatic what a config means */
-    RESOLVE_CACHE = 64,              /* configs remembered */
+    END_INT_MS = 30 * 1000,        /* SIGINT lets borg write its checkpoint … */
+    END_TERM_MS = 10 * 1000,       /* … then SIGTERM to all … */
+    END_KILL_MS = 10 * 1000,       /* … then SIGKILL, looked at again this long */
+    END_SCAN_MS = 100,             /* how often /proc is asked who is left */
+    CONTROL_MSG = 64 * 1024 + 512, /* one message on a job's control socket */
+    CONTROL_CONNS = 16,            /* peers of one control socket at a time */
+    CONTROL_ARGV = 256 * 1024,     /* bytes kept of one borg's argv, as much of its environment */
+    CONTROL_LIST = 4096,           /* strings in each of the two */
+    CONTROL_PER_TURN = 32,         /* messages read from one peer in one turn of the loop */
+    CONTROL_SSH_SEEN = 64,         /* ssh processes remembered as answered: one answer each */
+    CONTROL_ANSWER_MS = 30 * 1000, /* a shim waits this long for its orders … */
+    CONTROL_SEND_MS = 5 * 1000,    /* … and this long for room in the socket */
+    CONTROL_EVIDENCE = 16 * 1024,  /* one evidence file */
+    CONTROL_PROGRESS_IDS = 8, /* kinds of progress that one borg is in at a time, for the pace */
+    LIMIT_SECRET = 4096,      /* longest secret taken from a caller */
+    SECRET_MIN = 6,           /* shorter ones would mask ordinary text */
+    LIMIT_NEEDLES = 512,      /* forms of secrets looked for in a job's output: up to 25 each */
+    RESOLVE_MS = 60 * 1000,   /* asking borgmatic what a config means */
+    RESOLVE_CACHE = 64,       /* configs remembered */
     RESOLVE_AGE_MS = 10 * 60 * 1000, /* included files may change unseen */
     LIMIT_REPOS = 16,                /* repositories of one config */
     PROBE_MS = 15 * 1000,            /* one ssh probe */
