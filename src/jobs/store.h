@@ -113,8 +113,9 @@ typedef void (*store_got_key)(void *arg, bool found, const char *fingerprint, co
 void store_key_get(struct store *s, const char *key, store_got_key got, void *arg);
 
 /* ---- before the loop runs (synchronous, only between store_open and uv_run) ---- */
-/* Calls `each` for every row that is not terminal, with its event mark. */
-void store_unfinished(struct store *s,
+/* Calls `each` for every row that is not terminal, with its event mark. False when the file could
+ * not be read to the end. */
+bool store_unfinished(struct store *s,
                       void (*each)(void *arg, const struct store_job *row, uint64_t mark),
                       void *arg);
 int64_t store_last_job_ms(struct store *s); /* highest n of any id, 0 if none */
