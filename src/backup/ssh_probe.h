@@ -7,6 +7,7 @@
 #include "base/err.h"
 
 #include <stdbool.h>
+#include <sys/types.h>
 #include <uv.h>
 
 /* Words: "name_unresolved", "connection_refused", "host_unreachable", "connect_timeout",
@@ -15,11 +16,16 @@
  * inside. */
 typedef void (*ssh_probe_done)(void *arg, const char *word, const char *sentence);
 
-/* `location`: the repository ("ssh://user@host:port/path", "user@host:path"); `rsh`: the BORG_RSH
- * or
- * --rsh in force ("ssh -i …"), or NULL; `env`: the child's whole environment. */
-bool ssh_probe(uv_loop_t *loop, const char *location, const char *rsh, const char *const *env,
-               ssh_probe_done done, void *arg, struct err *e);
+struct ssh_probe_spec {
+    const char *location;   /* the repository ("ssh://user@host:port/path", "user@host:path") */
+    const char *rsh;        /* the BORG_RSH or --rsh in force ("ssh -i …"), or NULL */
+    const char *const *env; /* the child's whole environment; with SSH_ASKPASS in it, ssh may ask */
+    void (*started)(void *arg, pid_t pid); /* ssh runs (control_set_leader); may be NULL */
+    ssh_probe_done done;
+    void *arg;
+};
+
+bool ssh_probe(uv_loop_t *loop, const struct ssh_probe_spec *spec, struct err *e);
 /* Pure: the word for what ssh printed. */
 const char *ssh_probe_word(const char *stderr_text, int exit_code);
 

@@ -64,3 +64,13 @@ bool json_get_bool(const json_t *o, const char *key, bool fallback)
     const json_t *v = json_object_get(o, key);
     return json_is_boolean(v) ? json_is_true(v) : fallback;
 }
+
+static int append(const char *p, size_t n, void *out)
+{
+    return buf_append(out, p, n) ? 0 : -1;
+}
+
+bool json_write(const json_t *v, struct buf *out)
+{
+    return json_dump_callback(v, append, out, JSON_COMPACT | JSON_ENCODE_ANY) == 0;
+}

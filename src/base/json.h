@@ -3,6 +3,7 @@
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
 
+#include "base/buf.h"
 #include "base/err.h"
 
 #include <jansson.h>
@@ -19,5 +20,8 @@ const char *json_get_str(const json_t *o, const char *key, const char *fallback)
 int64_t json_get_int(const json_t *o, const char *key, int64_t fallback);
 double json_get_num(const json_t *o, const char *key, double fallback);
 bool json_get_bool(const json_t *o, const char *key, bool fallback);
+
+/* Appends v as compact JSON text; false (and out->failed) when it does not fit. */
+bool json_write(const json_t *v, struct buf *out);
 
 #endif

@@ -80,6 +80,26 @@ void procfs_program(pid_t pid, char *out, size_t size)
     (void)snprintf(out, size, "%s", slash ? slash + 1 : target);
 }
 
+static bool last_part_is(const char *path, const char *name)
+{
+    const char *slash = strrchr(path, '/');
+    return strcmp(slash ? slash + 1 : path, name) == 0;
+}
+
+bool procfs_runs(pid_t pid, const char *name)
+{
+    struct buf b;
+    buf_init(&b, ENVIRON_MAX);
+    (void)read_small(pid, "cmdline", &b);
+    bool runs = false;
+    if (b.n) {
+        size_t first = strlen(b.p) + 1; /* argv[1], a script when argv[0] is its interpreter */
+        runs = last_part_is(b.p, name) || (first < b.n && last_part_is(b.p + first, name));
+    }
+    buf_wipe(&b); /* an argument of somebody else's may be secret */
+    return runs && !procfs_is_our_program(pid);
+}
+
 static bool has_env(pid_t pid, const char *entry)
 {
     struct buf b;

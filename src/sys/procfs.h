@@ -18,6 +18,9 @@ pid_t procfs_parent(pid_t pid);
 bool procfs_is_our_program(pid_t pid);
 /* Last part of the name of the program file of pid ("ssh"), "" when unknown. */
 void procfs_program(pid_t pid, char *out, size_t size);
+/* True when pid runs a program or script of that name ("borg", also as "python3 /usr/bin/borg")
+ * that is not our own. */
+bool procfs_runs(pid_t pid, const char *name);
 /* Processes whose environment holds exactly the entry `entry` ("NAME=value"); zombies and we
  * ourselves are left out. Returns how many were stored. */
 size_t procfs_find_env(const char *entry, pid_t *out, size_t max);
