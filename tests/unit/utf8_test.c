@@ -69,6 +69,7 @@ static void cuts_on_a_border(void **state)
     for (size_t max = 0; max <= 11; max++)
         assert_int_equal(utf8_cut(text, 11, max), borders[max]);
     assert_int_equal(utf8_cut(text, 11, 100), 11);
+    assert_int_equal(utf8_cut("\xC3\xA9", 2, 1), 0);
 }
 
 int main(void)
