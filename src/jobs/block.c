@@ -5,7 +5,10 @@
 
 #include <string.h>
 
-enum { OFFSETS_FIRST = 16 };
+enum {
+    OFFSETS_FIRST = 16,
+    TEXT_USUAL = EVENT_BLOCK + 8 * 1024, /* sealed at EVENT_BLOCK, so few pass this */
+};
 
 struct block *block_new(const char *job, uint64_t first_id)
 {
@@ -16,7 +19,7 @@ struct block *block_new(const char *job, uint64_t first_id)
     atomic_init(&b->refs, 1);
     memcpy(b->job, job, n + 1);
     b->first_id = first_id;
-    buf_init(&b->text, BLOCK_TEXT);
+    buf_init(&b->text, TEXT_USUAL);
     return b;
 }
 
@@ -48,19 +51,33 @@ static bool offsets_grow(struct block *b)
     return true;
 }
 
+/* Renders at the end of the text, or leaves it as it was. */
+static bool render(struct block *b, enum event_kind kind, uint64_t gid, double t, const char *line,
+                   size_t n, const char *data)
+{
+    size_t at = b->text.n;
+    event_render(&b->text, kind, b->first_id + b->count, gid, t, line, n, data);
+    if (!b->text.failed)
+        return true;
+    b->text.n = at;
+    b->text.failed = false;
+    if (b->text.p)
+        b->text.p[at] = '\0';
+    return false;
+}
+
 bool block_add(struct block *b, enum event_kind kind, uint64_t gid, double t, const char *line,
                size_t n, const char *data)
 {
+    size_t at = b->text.n;
     if (!offsets_grow(b))
         return false;
-    size_t at = b->text.n;
-    event_render(&b->text, kind, b->first_id + b->count, gid, t, line, n, data);
-    if (b->text.failed) { /* take back the part that was written */
-        b->text.n = at;
-        b->text.failed = false;
-        if (b->text.p)
-            b->text.p[at] = '\0';
-        return false;
+    if (!render(b, kind, gid, t, line, n, data)) {
+        if (b->text.max == BLOCK_TEXT)
+            return false;
+        b->text.max = BLOCK_TEXT;
+        if (!render(b, kind, gid, t, line, n, data))
+            return false;
     }
     b->offsets[b->count] = (uint32_t)at;
     if (b->count++ == 0)

@@ -239,6 +239,8 @@ static void on_answers(uv_async_t *async)
     while ((op = op_list_take(&due))) {
         replies += op->cost;
         n++;
+        if (op->block)
+            (void)atomic_fetch_sub(&s->backlog, op->block->text.n);
         op_answer(s, op);
         op_free(s, op);
     }

@@ -76,7 +76,7 @@ void store_reserve(struct store *s, const char *job, uint64_t mark, store_done d
 void store_reserve_gid(struct store *s, uint64_t mark, store_done done, void *arg);
 /* Appends a sealed block (referenced until done). done(ok=false): it was not kept. */
 void store_append(struct store *s, struct block *b, store_done done, void *arg);
-/* Bytes of blocks queued and not yet carried out: for slowing children. */
+/* Bytes of blocks whose callback is still due: for slowing children. */
 size_t store_backlog(const struct store *s);
 
 /* Inside the callback of a read: why it could not be answered (then found is false and n is 0

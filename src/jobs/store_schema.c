@@ -115,7 +115,7 @@ static bool migrate(struct store *s, const char *path, struct err *e)
 static bool settings(struct store *s)
 {
     (void)sqlite3_busy_timeout(s->db, STORE_BUSY_MS);
-    return store_exec(s, "PRAGMA page_size=8192") &&
+    return store_exec(s, "PRAGMA page_size=4096") &&
            store_exec(s, "PRAGMA auto_vacuum=INCREMENTAL") &&
            store_exec(s, "PRAGMA journal_mode=WAL") && store_exec(s, "PRAGMA synchronous=NORMAL") &&
            store_exec(s, "PRAGMA foreign_keys=ON") && store_exec(s, "PRAGMA temp_store=MEMORY") &&

@@ -290,11 +290,8 @@ static void hand_over(struct store *s, struct op_list *done)
     size_t replies = 0;
     if (!done->first)
         return;
-    for (struct op *op = done->first; op; op = op->next) {
+    for (struct op *op = done->first; op; op = op->next)
         replies += op->cost;
-        if (op->block)
-            (void)atomic_fetch_sub(&s->backlog, op->block->text.n);
-    }
     uv_mutex_lock(&s->lock);
     op_list_move(done, &s->done);
     s->replies += replies;
