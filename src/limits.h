@@ -73,7 +73,7 @@ enum {
     HUB_READS = 16,        /* questions to the store for readers at a time: 1 MiB of answers */
     HUB_KEPT = 2 * 1024 * 1024, /* answers that their readers did not take at once */
     HUB_LINGER = 8,             /* ended jobs whose readers still read from memory */
-    HUB_TAIL = 1024, /* ids that only stages and states get while none can be reserved */
+    HUB_TAIL = 1024,            /* ids that only stages and states get while none can be reserved */
     HUB_RETRY_MS = 1000,
 };
 /* ---- store ---- */
@@ -129,6 +129,9 @@ enum {
     LIMIT_REPOS = 16,                /* repositories of one config */
     PROBE_MS = 15 * 1000,            /* one ssh probe */
     VERIFY_MS = 10 * 60 * 1000,      /* reading an archive back after the run */
+    ARCHIVE_JSON = 4 * 1024 * 1024,  /* borg's answer about archives kept in memory */
+    ARCHIVE_LAST = 64,               /* newest archives looked at after a run of unknown end */
+    ARCHIVE_LOCK_WAIT_S = 5,         /* reading back right after a run: its lock is just going */
     LIMIT_CONFIGS = 256,             /* files listed of the config directory */
 };
 #define JOB_DEADLINE_S (48 * 3600) /* when a route says nothing less */
