@@ -206,7 +206,7 @@ static bool open_control(struct create *c, struct err *e)
     return c->control != NULL;
 }
 
-static char *private_json(const char *file, const char *control_dir,
+static char *private_json(const char *file, const char *control_dir, bool dry_run,
                           const struct create_repo *repos, size_t n)
 {
     struct buf b;
@@ -216,6 +216,7 @@ static char *private_json(const char *file, const char *control_dir,
     jsonw_begin_object(&w);
     jsonw_kstr(&w, "file", file);
     jsonw_kstr(&w, "control_dir", control_dir);
+    jsonw_kbool(&w, "dry_run", dry_run);
     jsonw_key(&w, "repositories");
     jsonw_begin_array(&w);
     for (size_t i = 0; i < n; i++)
@@ -229,7 +230,8 @@ static bool launch(struct create *c, struct err *e)
 {
     if (!open_control(c, e))
         return false;
-    char *private = private_json(c->config->file, control_dir(c->control), c->repos, c->repo_count);
+    char *private =
+        private_json(c->config->file, control_dir(c->control), c->dry_run, c->repos, c->repo_count);
     if (private)
         job_set_private(c->job, private);
     mem_free(private);
@@ -405,5 +407,5 @@ char *create_private_json(const struct create_spec *s)
 {
     struct create_repo repos[LIMIT_REPOS];
     size_t n = select_repos(s, repos);
-    return private_json(s->config->file, NULL, repos, n);
+    return private_json(s->config->file, NULL, s->dry_run, repos, n);
 }

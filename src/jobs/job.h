@@ -107,6 +107,8 @@ enum job_state job_state(const struct job *j);
 bool job_is_reading(const struct job *j);
 bool job_recovers(const struct job *j);
 pid_t job_pid(const struct job *j); /* 0: none yet */
+size_t job_key_count(const struct job *j);
+const char *job_key(const struct job *j, size_t i);
 int64_t job_started_ms(const struct job *j);
 int64_t job_ended_ms(const struct job *j);
 uint64_t job_last_event(const struct job *j); /* of an ended job */

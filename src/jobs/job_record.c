@@ -191,6 +191,16 @@ pid_t job_pid(const struct job *j)
     return j->pid;
 }
 
+size_t job_key_count(const struct job *j)
+{
+    return j->key_count;
+}
+
+const char *job_key(const struct job *j, size_t i)
+{
+    return j->keys[i];
+}
+
 int64_t job_started_ms(const struct job *j)
 {
     return j->started_ms;

@@ -1,0 +1,291 @@
+#include "api/handlers/backup.h"
+
+#include "api/idempotency.h"
+#include "api/probes.h"
+#include "api/route.h"
+#include "backup/create.h"
+#include "base/jsonw.h"
+#include "limits.h"
+
+#include <limits.h>
+#include <string.h>
+
+/* One request on its way to its job; lives in the request's arena, so until the answer. */
+struct asked {
+    struct call *c;
+    struct borgmatic_tools tools;
+    char file[PATH_MAX];
+    bool dry_run;
+    bool short_passphrase;
+};
+
+/* The Docker half of a backup is not there yet: what would stop Nextcloud says that it did not. */
+static bool aio_allows(struct call *c)
+{
+    if (c->app->config->aio_master[0] == '\0')
+        return true;
+    struct err e;
+    (void)err_field(
+        &e, ERR_UNAVAILABLE, "AIO_MASTER",
+        "AIO_MASTER is set, but this version cannot stop Nextcloud AIO before a backup; "
+        "unset it to back up without");
+    call_error(c, &e);
+    return false;
+}
+
+static void official_stop(struct jsonw *w)
+{
+    jsonw_key(w, "official_daily_stop");
+    jsonw_begin_object(w);
+    jsonw_kbool(w, "skipped", true);
+    jsonw_kstr(w, "reason", "AIO_MASTER is not set");
+    jsonw_end_object(w);
+}
+
+/* ---- the answer ---- */
+
+static void answer(struct asked *a, const struct job *j)
+{
+    struct call *c = a->c;
+    struct buf b;
+    struct jsonw w;
+    call_begin(c, &b, &w, true);
+    jsonw_kstr(&w, "job_id", job_id(j));
+    jsonw_key(&w, "pid");
+    if (job_pid(j))
+        jsonw_int(&w, job_pid(j));
+    else
+        jsonw_null(&w);
+    jsonw_kstr(&w, "state", job_state_name(job_state(j)));
+    call_job_links(c, &w, job_id(j));
+    if (!a->dry_run)
+        official_stop(&w);
+    if (a->short_passphrase) {
+        jsonw_key(&w, "warnings");
+        jsonw_begin_array(&w);
+        jsonw_str(&w, "borg_passphrase is very short");
+        jsonw_end_array(&w);
+    }
+    call_reply(c, c->prefer_async ? 202 : 200, &b, &w);
+}
+
+/* borgmatic runs (its pid is known), or the job was over before that. */
+static void on_change(void *arg, struct job *j)
+{
+    struct asked *a = arg;
+    if (job_pid(j) == 0 && !job_state_final(job_state(j)))
+        return;
+    job_unwatch(j, a);
+    if (!job_pid(j) && job_api_error(j) != ERR_NONE) {
+        struct err e;
+        (void)err_set(&e, job_api_error(j), "%s", job_sentence(j));
+        call_error_job(a->c, &e, job_id(j));
+        return;
+    }
+    answer(a, j);
+}
+
+static bool must_wait(struct jobs *js, const struct job *j)
+{
+    if (jobs_running(js) >= MAX_CHILDREN)
+        return true;
+    for (size_t i = 0; i < job_key_count(j); i++)
+        if (jobs_holder(js, job_key(j, i)) != j)
+            return true;
+    return false;
+}
+
+static void on_created(void *arg, struct job *j, const struct err *e)
+{
+    struct asked *a = arg;
+    struct call *c = a->c;
+    if (!j) {
+        call_error(c, e);
+        return;
+    }
+    bool await = a->dry_run || c->prefer_wait_s >= 0;
+    if (await && !c->prefer_async)
+        call_await_job(c, j, a->dry_run ? 0 : c->prefer_wait_s);
+    else if (must_wait(c->app->jobs, j) || !job_watch(j, on_change, a))
+        answer(a, j);
+}
+
+/* ---- the job ---- */
+
+static void options_of(struct call *c, const struct resolved *config, bool dry_run,
+                       struct borgmatic_options *o)
+{
+    *o = (struct borgmatic_options){
+        .verbosity = call_has(c, "verbosity") ? (int)call_int(c, "verbosity", 0) : INT_MIN,
+        .stats = call_bool(c, "stats", false) && !dry_run,
+        .list = call_bool(c, "list", false),
+        .comment = call_str(c, "comment", NULL),
+        .repository = call_str(c, "repository_label", NULL),
+        .sectioned = config->sectioned,
+    };
+}
+
+static const struct resolved_repo *find_repo(const struct resolved *config, const char *label)
+{
+    for (size_t i = 0; i < config->count; i++)
+        if (strcmp(config->repos[i].label, label) == 0 ||
+            strcmp(config->repos[i].location, label) == 0)
+            return &config->repos[i];
+    return NULL;
+}
+
+static bool options_fit(struct asked *a, struct resolved *config, struct borgmatic_options *o)
+{
+    struct err e = {0};
+    struct call *c = a->c;
+    if (o->repository) {
+        const struct resolved_repo *only = find_repo(config, o->repository);
+        if (!only) {
+            (void)err_field(&e, ERR_BAD_REQUEST, "repository_label",
+                            "the configuration has no repository with this label");
+            call_error(c, &e);
+            return false;
+        }
+        o->repository = only->location; /* every version understands it */
+    }
+    enum borgmatic_verb verb = a->dry_run ? BORGMATIC_CREATE_DRY_RUN : BORGMATIC_CREATE;
+    if (borgmatic_argv(&c->req->arena, &a->tools, verb, a->file, o, &e))
+        return true;
+    call_error(c, &e);
+    return false;
+}
+
+static void create_job(struct asked *a, struct resolved *config)
+{
+    struct call *c = a->c;
+    struct app *app = c->app;
+    struct borgmatic_options options;
+    options_of(c, config, a->dry_run, &options);
+    if (!options_fit(a, config, &options))
+        return;
+    struct create_spec create = {.loop = app->loop,
+                                 .store = app->store,
+                                 .tools = &a->tools,
+                                 .config = config,
+                                 .label = call_str(c, "repository", ""),
+                                 .options = &options,
+                                 .dry_run = a->dry_run,
+                                 .progress_lines = call_bool(c, "progress", true),
+                                 .borg_passphrase = call_secret(c, "borg_passphrase"),
+                                 .ssh_passphrase = call_secret(c, "ssh_passphrase"),
+                                 .env = app->child_env,
+                                 .path = app->child_path,
+                                 .tz = app->config->tz,
+                                 .state_dir = app->config->state_dir};
+    struct buf params;
+    buf_init(&params, LIMIT_RECORD);
+    (void)json_write(c->params, &params);
+    char *private = create_private_json(&create);
+    struct job_spec spec = {.kind = a->dry_run ? "create-dry-run" : "create",
+                            .label = create.label,
+                            .queue = call_bool(c, "queue", false),
+                            .role = role_name(c->role),
+                            .address = c->req->peer,
+                            .params_json = buf_str(&params),
+                            .private_json = private,
+                            .deadline_s = (unsigned)call_int(c, "timeout", 0),
+                            .idem_key = c->idempotency_key,
+                            .idem_fingerprint = call_fingerprint(c),
+                            .ops = &create_ops,
+                            .work = create_work_new(&create)};
+    for (size_t i = 0; i < config->count; i++)
+        if (!options.repository || strcmp(options.repository, config->repos[i].location) == 0)
+            spec.keys[spec.key_count++] = config->repos[i].normal;
+    struct err e = {0};
+    char other[128];
+    if (!spec.work) {
+        (void)err_set(&e, ERR_NO_MEMORY, "no memory for a new job");
+        call_error(c, &e);
+    } else if (!jobs_create(app->jobs, &spec, on_created, a, other, sizeof other, &e)) {
+        call_error_job(c, &e, other[0] ? other : NULL);
+    }
+    mem_free(private);
+    buf_done(&params);
+}
+
+/* ---- what is asked for ---- */
+
+static void on_resolved(void *arg, struct resolved *config, const struct err *e)
+{
+    struct asked *a = arg;
+    if (!config) {
+        call_error(a->c, e);
+        return;
+    }
+    create_job(a, config);
+    resolved_unref(config);
+}
+
+static void on_tools(void *arg, const struct borgmatic_tools *tools)
+{
+    struct asked *a = arg;
+    struct err e;
+    if (tools->problem[0]) {
+        (void)err_set(&e, ERR_UNAVAILABLE, "%s", tools->problem);
+        call_error(a->c, &e);
+        return;
+    }
+    a->tools = *tools;
+    resolve_config(a->c->app->resolve, tools, a->file, on_resolved, a);
+}
+
+static bool secrets_fit(struct asked *a)
+{
+    struct call *c = a->c;
+    const struct secret *borg = call_secret(c, "borg_passphrase");
+    const struct secret *ssh = call_secret(c, "ssh_passphrase");
+    a->short_passphrase = borg && secret_len(borg) < SECRET_MIN;
+    if (!borg || !ssh || !secret_equal(borg, ssh))
+        return true;
+    struct err e;
+    (void)err_field(&e, ERR_INVALID_SECRETS, "ssh_passphrase",
+                    "borg_passphrase and ssh_passphrase must be different");
+    call_error(c, &e);
+    return false;
+}
+
+static void ask(struct call *c, bool dry_run)
+{
+    struct err e = {0};
+    struct asked *a = arena_alloc(&c->req->arena, sizeof *a);
+    if (!a) {
+        (void)err_set(&e, ERR_NO_MEMORY, "no memory for this request");
+        call_error(c, &e);
+        return;
+    }
+    a->c = c;
+    a->dry_run = dry_run;
+    if (!secrets_fit(a) || !aio_allows(c))
+        return;
+    if (!resolve_find(c->app->config->config_dir, call_str(c, "repository", ""), a->file,
+                      sizeof a->file, &e)) {
+        call_error(c, &e);
+        return;
+    }
+    probes_tools(c->app->probes, on_tools, a);
+}
+
+static void create_now(struct call *c)
+{
+    ask(c, call_bool(c, "dry_run", false));
+}
+
+static void dry_run_now(struct call *c)
+{
+    ask(c, true);
+}
+
+void backup_create(struct call *c)
+{
+    call_idempotent(c, create_now);
+}
+
+void backup_create_dry_run(struct call *c)
+{
+    call_idempotent(c, dry_run_now);
+}

@@ -1,0 +1,158 @@
+/* After the run: each repository is looked at in turn. Where borg lost ssh's reason, ssh is asked;
+ * where an archive should be, borg is asked for it. */
+#include "backup/archive_read.h"
+#include "backup/create_internal.h"
+#include "backup/ssh_probe.h"
+#include "base/mem.h"
+
+#include <string.h>
+
+static void prove_next(struct create *c);
+
+static struct create_repo *proven(struct create *c)
+{
+    return &c->repos[c->proving];
+}
+
+/* ssh and borg that we start ourselves may ask the job's askpass too. */
+static void on_helper_started(void *arg, pid_t pid)
+{
+    struct create *c = arg;
+    control_set_leader(c->control, pid);
+}
+
+static void prove_later(struct create *c)
+{
+    c->proving++;
+    prove_next(c);
+}
+
+/* ---- ssh ---- */
+
+static void on_probed(void *arg, const char *word, const char *sentence)
+{
+    struct create *c = arg;
+    verdict_probe(proven(c)->verdict, word, sentence);
+    prove_later(c);
+}
+
+static const char *entry_value(const char *const *env, const char *name)
+{
+    size_t n = strlen(name);
+    for (; env && *env; env++)
+        if (strncmp(*env, name, n) == 0 && (*env)[n] == '=')
+            return *env + n + 1;
+    return NULL;
+}
+
+/* The base environment with the control's additions; NULL-terminated, entries borrowed. */
+static void helper_env(const struct create *c, const char **env)
+{
+    size_t n = 0;
+    const char *const *extra = control_env(c->control, c->path);
+    for (size_t i = 0; extra[i] && n < CHILD_ENVS; i++)
+        if (strncmp(extra[i], "PATH=", 5) != 0) /* the real borg, not the shim */
+            env[n++] = extra[i];
+    for (size_t i = 0; c->env[i] && n < 2 * CHILD_ENVS - 1; i++)
+        env[n++] = c->env[i];
+    env[n] = NULL;
+}
+
+static bool probe(struct create *c)
+{
+    const char *env[2 * CHILD_ENVS];
+    helper_env(c, env);
+    const struct resolved_repo *repo = proven(c)->repo;
+    struct ssh_probe_spec spec = {.location = repo->location,
+                                  .rsh = entry_value(repo->env, "BORG_RSH"),
+                                  .env = env,
+                                  .started = on_helper_started,
+                                  .done = on_probed,
+                                  .arg = c};
+    return ssh_probe(c->loop, &spec, NULL);
+}
+
+/* ---- borg ---- */
+
+static const json_t *pick(const struct create_repo *r, const json_t *archives)
+{
+    size_t i;
+    json_t *a;
+    json_array_foreach(archives, i, a)
+    {
+        const char *name = json_string_value(json_object_get(a, "name"));
+        const char *id = json_string_value(json_object_get(a, "id"));
+        if (name && (!r->archive[0] || strcmp(name, r->archive) == 0) &&
+            (!r->archive_id[0] || (id && strcmp(id, r->archive_id) == 0)))
+            return a;
+    }
+    return NULL;
+}
+
+static void on_archives(void *arg, const json_t *archives, const struct err *e)
+{
+    struct create *c = arg;
+    struct create_repo *r = proven(c);
+    bool gone = e && e->code == ERR_ARCHIVE_NOT_FOUND;
+    const json_t *found = archives ? pick(r, archives) : NULL;
+    verdict_archive(r->verdict, true, archives || gone, found, e && !gone ? e->msg : NULL);
+    r->found = json_deep_copy(found);
+    prove_later(c);
+}
+
+static bool read_back(struct create *c)
+{
+    const char *env[2 * CHILD_ENVS];
+    helper_env(c, env);
+    struct create_repo *r = proven(c);
+    struct archive_read_spec spec = {
+        .borg = c->config->local_path ? c->config->local_path : c->tools.borg,
+        .repo = r->repo,
+        .passphrase = c->borg_passphrase,
+        .env = env,
+        .archive = r->archive[0] ? r->archive : NULL,
+        .since = job_started_ms(c->job) / 1000,
+        .max = 1,
+        .started = on_helper_started,
+        .done = on_archives,
+        .arg = c,
+    };
+    struct err e = {0};
+    if (archive_read_start(c->loop, &spec, &e))
+        return true;
+    verdict_archive(r->verdict, true, false, NULL, e.msg);
+    return false;
+}
+
+/* ---- one after the other ---- */
+
+static bool archive_expected(const struct create *c, const struct create_repo *r)
+{
+    bool well = r->signal == 0 && (r->code <= 1 || (r->code >= 100 && r->code <= 127));
+    return !c->dry_run && r->main_ran && r->exited && well;
+}
+
+static void prove_next(struct create *c)
+{
+    for (; c->proving < c->repo_count; c->proving++) {
+        struct create_repo *r = proven(c);
+        if (!r->verdict)
+            continue;
+        if (archive_expected(c, r)) {
+            if (read_back(c))
+                return;
+        } else if (verdict_wants_probe(r->verdict)) {
+            if (probe(c))
+                return;
+        } else if (c->dry_run) {
+            verdict_archive(r->verdict, false, false, NULL, NULL);
+        }
+    }
+    create_finish(c);
+}
+
+void create_prove(struct create *c)
+{
+    c->proving = 0;
+    prove_next(c);
+}
