@@ -130,7 +130,6 @@ enum {
     PROBE_MS = 15 * 1000,            /* one ssh probe */
     VERIFY_MS = 10 * 60 * 1000,      /* reading an archive back after the run */
     ARCHIVE_JSON = 4 * 1024 * 1024,  /* borg's answer about archives kept in memory */
-    ARCHIVE_LAST = 64,               /* newest archives looked at after a run of unknown end */
     ARCHIVE_LOCK_WAIT_S = 5,         /* reading back right after a run: its lock is just going */
     LIMIT_CONFIGS = 256,             /* files listed of the config directory */
 };
@@ -142,6 +141,7 @@ enum {
     AUTH_FAIL_WINDOW_S = 60, /* … in this time */
     AUTH_FAIL_TABLE = 1024,  /* addresses remembered; the oldest gives way */
     RATE_TABLE = 1024,       /* identity × route buckets */
+    RATE_CALLS = 1000,       /* calls remembered of one bucket, whatever RATE_LIMIT_SCALE says */
     LIMIT_LABEL = 64,
     TICKET_AFTER_S = 3600, /* a stream ticket's life after its job */
     IDEMPOTENCY_KEEP_S = 24 * 3600,
