@@ -2,7 +2,8 @@
  *
  * borg is called directly with what borgmatic would have given it (resolve), several times faster
  * than through borgmatic. The passphrase goes by a pipe (BORG_PASSPHRASE_FD), never by argv or
- * environment. Bounded by VERIFY_MS and LIMIT_SPOOL. Loop's thread only. */
+ * environment. Bounded by VERIFY_MS and ARCHIVE_JSON; borg
+ * waits ARCHIVE_LOCK_WAIT_S for a lock. Loop's thread only. */
 #ifndef BACKUP_ARCHIVE_READ_H
 #define BACKUP_ARCHIVE_READ_H
 
@@ -27,7 +28,8 @@ struct archive_read_spec {
     int64_t since, until;             /* Unix seconds; until 0: no end */
     int max;                          /* with archive NULL: newest first, at most this many */
     void (*started)(void *arg, pid_t pid); /* the child runs (control_set_leader); may be NULL */
-    /* `archives`: array of elements as in `borg info --json` (borrowed), empty when there is none.
+    /* `archives`: array of elements as in `borg info --json` (borrowed), empty when there is none
+     * (a named one: ERR_ARCHIVE_NOT_FOUND).
      * NULL and `e` when it could not be read (ERR_WRONG_PASSPHRASE, ERR_REPOSITORY_LOCKED,
      * ERR_REPOSITORY_NOT_FOUND, ERR_TIMEOUT, ERR_COMMAND_FAILED, …). Once, never from inside. */
     void (*done)(void *arg, const json_t *archives, const struct err *e);
@@ -39,5 +41,8 @@ struct archive_read *archive_read_start(uv_loop_t *loop, const struct archive_re
                                         struct err *e);
 /* Gives it up: its child is ended, done does not run. NULL is a no-op. */
 void archive_read_cancel(struct archive_read *r);
+
+/* "2026-11-23T02:45:54.000000" (UTC) as Unix seconds, −1 when it is no time. */
+int64_t archive_read_time(const char *text);
 
 #endif

@@ -11,6 +11,7 @@
 #include "base/err.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <uv.h>
 
 struct borgmatic_version {
@@ -39,21 +40,28 @@ enum borgmatic_verb {
     BORGMATIC_CREATE,
     BORGMATIC_CREATE_DRY_RUN,
     BORGMATIC_LIST_REPOSITORY,
+    BORGMATIC_RESOLVE, /* the listing as a dry run, so that no hook runs (backup/resolve) */
     BORGMATIC_VERBS
 };
 
+enum { BORGMATIC_VERBOSITY_UNSET = INT32_MIN };
+
 /* What a caller may ask of create; unset members change nothing. */
 struct borgmatic_options {
-    int verbosity; /* -2..2; INT_MIN: unset */
+    int verbosity; /* -2..2 (-2 is -1 before 1.7.14), or BORGMATIC_VERBOSITY_UNSET */
     bool stats, list;
     const char *comment;          /* ≥ 2.0 only */
-    const char *repository;       /* label or location; NULL: all. ≥ 1.7.9 */
-    const char *const *overrides; /* NULL-terminated "key=value" of our own making, or NULL */
+    const char *repository;       /* label or location; NULL: all. Before 1.7.9 the config's list is
+                                     overridden with it, so it must be a location there */
+    const char *const *overrides; /* NULL-terminated "section.key=value" of our own making, or NULL;
+                                     the section is dropped where the config has none */
     bool sectioned;         /* the config has 1.7's sections (decides the override's spelling) */
-    const char *local_path; /* override local_path with this, or NULL */
+    const char *local_path; /* override local_path with this absolute path, or NULL */
 };
 
-/* argv (NULL-terminated, in the arena) for the verb on one config file. */
+/* argv (NULL-terminated, in the arena) for the verb on one config file, which is an absolute path.
+ * ERR_UNSUPPORTED for what the version lacks, ERR_BAD_REQUEST for a value that borgmatic would take
+ * for a flag or an action, ERR_NO_MEMORY. */
 const char *const *borgmatic_argv(struct arena *a, const struct borgmatic_tools *t,
                                   enum borgmatic_verb verb, const char *config_file,
                                   const struct borgmatic_options *o, struct err *e);

@@ -1,0 +1,119 @@
+#include "backup/borgmatic_words.h"
+
+#include "base/utf8.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { LINES_MAX = 12, LINE_MAX_ = 300 };
+
+/* Decoration: it says that something failed, never what. */
+static const char *const noise[] = {
+    "summary:",
+    "Need some help?",
+    "Error running configuration file",
+    "Error parsing configuration file",
+    "An error occurred while parsing a configuration file",
+    "Configuration sections (like location:",
+    "The --override flag is deprecated",
+    "Remote repository paths without ssh:// syntax",
+};
+
+/* Copies one line without escape sequences and control characters; its length. */
+static size_t clean_line(char *to, size_t size, const char *s, size_t n)
+{
+    size_t k = 0;
+    for (size_t i = 0; i < n && k + 1 < size; i++) {
+        if (s[i] == '\033') {
+            i++;
+            while (i < n && !((s[i] >= 'A' && s[i] <= 'Z') || (s[i] >= 'a' && s[i] <= 'z')))
+                i++;
+            continue;
+        }
+        if ((unsigned char)s[i] >= 0x20 && s[i] != 0x7f)
+            to[k++] = s[i];
+    }
+    while (k > 0 && to[k - 1] == ' ')
+        k--;
+    to[k] = '\0';
+    size_t lead = strspn(to, " ");
+    memmove(to, to + lead, k - lead + 1);
+    return k - lead;
+}
+
+static bool is_noise(const char *line)
+{
+    for (size_t i = 0; i < sizeof noise / sizeof *noise; i++)
+        if (strstr(line, noise[i]))
+            return true;
+    return line[0] == '\0';
+}
+
+void borgmatic_words(const char *stderr_text, char *out, size_t size)
+{
+    char lines[LINES_MAX][LINE_MAX_]; /* a ring of the last ones */
+    size_t seen = 0;
+    for (const char *p = stderr_text; *p;) {
+        size_t n = strcspn(p, "\n");
+        char *line = lines[seen % LINES_MAX];
+        (void)clean_line(line, LINE_MAX_, p, n);
+        bool known = is_noise(line);
+        for (size_t i = seen > LINES_MAX - 1 ? seen - (LINES_MAX - 1) : 0; i < seen && !known; i++)
+            known = strcmp(lines[i % LINES_MAX], line) == 0;
+        if (!known)
+            seen++;
+        p += n + (p[n] == '\n');
+    }
+    out[0] = '\0';
+    size_t first = seen > LINES_MAX - 1 ? seen - (LINES_MAX - 1) : 0;
+    size_t need = 0;
+    for (size_t i = seen; i > first; i--) { /* as many of the last lines as fit */
+        need += strlen(lines[(i - 1) % LINES_MAX]) + 2;
+        if (need >= size && i < seen) {
+            first = i;
+            break;
+        }
+    }
+    size_t used = 0;
+    for (size_t i = first; i < seen && used + 1 < size; i++) {
+        int k =
+            snprintf(out + used, size - used, "%s%s", used > 0 ? "; " : "", lines[i % LINES_MAX]);
+        used += k > 0 ? (size_t)k : 0;
+    }
+    if (used >= size)
+        out[utf8_cut(out, size - 1, size - 2)] = '\0';
+}
+
+bool borgmatic_words_config(const char *s)
+{
+    return strstr(s, "Error parsing configuration file") ||
+           strstr(s, "No valid configuration files found") ||
+           strstr(s, "Insufficient permissions to read configuration file") ||
+           strstr(s, "An error occurred while parsing a configuration file");
+}
+
+bool borgmatic_words_soft_failure(const char *s)
+{
+    return strstr(s, "soft failure exit code") != NULL;
+}
+
+bool borgmatic_words_hook(const char *s)
+{
+    static const char mark[] = "Command '";
+    for (const char *p = s; (p = strstr(p, mark)) != NULL;) {
+        p += sizeof mark - 1;
+        const char *end = strstr(p, "' returned non-zero exit status");
+        const char *line = strchr(p, '\n');
+        if (!end || (line && line < end))
+            continue;
+        const char *word_end = p + strcspn(p, " '\n");
+        const char *base = word_end;
+        while (base > p && base[-1] != '/')
+            base--;
+        if (word_end - base != 4 || strncmp(base, "borg", 4) != 0)
+            return true;
+    }
+    return strstr(s, "-everything hook") || strstr(s, "Error running pre-") ||
+           strstr(s, "Error running post-") || strstr(s, "Error running before ") ||
+           strstr(s, "Error running after ");
+}

@@ -1,0 +1,22 @@
+/* ssh_target: the ssh command line that reaches a repository's host. Pure. */
+#ifndef BACKUP_SSH_TARGET_H
+#define BACKUP_SSH_TARGET_H
+
+#include "base/arena.h"
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* True for "ssh://…" and "host:path", what borg reaches over ssh. */
+bool ssh_target_is_remote(const char *location);
+
+/* argv of `RSH … -T [-p PORT] [USER@]HOST true` (NULL-terminated, in the arena). `rsh` (NULL:
+ * "ssh") is split into words as a shell would (quotes, backslashes); the options that every ssh of
+ * a job gets stand behind its own, which so prevail. `interactive`: an askpass may answer; else
+ * BatchMode. ERR_BAD_REQUEST for a location that is not remote or whose host ssh would take for an
+ * option. */
+const char *const *ssh_target_argv(struct arena *a, const char *location, const char *rsh,
+                                   bool interactive, struct err *e);
+
+#endif

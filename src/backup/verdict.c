@@ -1,0 +1,372 @@
+#include "backup/verdict.h"
+
+#include "backup/ssh_probe.h"
+#include "backup/verdict_cause.h"
+#include "backup/verdict_file.h"
+#include "base/json.h"
+#include "base/jsonw.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { MESSAGE_MAX = 1000, MESSAGE_HEAD = 400, DETAIL_MAX = 200 };
+
+struct verdict {
+    bool exited;
+    int code, signal;
+    const struct verdict_cause *cause; /* the best explanation so far, or NULL */
+    char detail[DETAIL_MAX + 1];       /* borg's words for it, one line */
+    bool closed;                       /* the connection broke and nothing said why */
+    char *messages[VERDICT_MESSAGES_MAX];
+    size_t message_count; /* seen; at most VERDICT_MESSAGES_MAX are kept */
+    struct {
+        char *path;
+        const char *reason;
+    } files[VERDICT_FILES_MAX];
+    size_t file_count;
+    bool told, expected, read; /* what verdict_archive said */
+    json_t *archive;
+    char why[DETAIL_MAX + 1];
+};
+
+struct verdict *verdict_new(void)
+{
+    return mem_zalloc(sizeof(struct verdict));
+}
+
+void verdict_free(struct verdict *v)
+{
+    if (!v)
+        return;
+    for (size_t i = 0; i < VERDICT_MESSAGES_MAX; i++)
+        mem_free(v->messages[i]);
+    for (size_t i = 0; i < VERDICT_FILES_MAX; i++)
+        mem_free(v->files[i].path);
+    json_decref(v->archive);
+    mem_free(v);
+}
+
+/* One printable line of `s`, cut: control characters become spaces. */
+static void one_line(char *to, size_t size, const char *s)
+{
+    s += strspn(s, " \t\r\n");
+    size_t n = utf8_cut(s, strlen(s), size - 1);
+    while (n > 0 && strchr(" \t\r\n.", s[n - 1]))
+        n--;
+    for (size_t i = 0; i < n; i++)
+        to[i] = (unsigned char)s[i] < 0x20 || s[i] == 0x7f ? ' ' : s[i];
+    to[n] = '\0';
+}
+
+static void keep_message(struct verdict *v, const char *text)
+{
+    text += strspn(text, " \t\r\n");
+    if (text[0] == '\0')
+        return;
+    size_t k = v->message_count++;
+    if (k >= VERDICT_MESSAGES_MAX)
+        return;
+    size_t n = strlen(text);
+    if (n <= MESSAGE_MAX) {
+        v->messages[k] = mem_strdup(text);
+        return;
+    }
+    /* Of a traceback the end tells most; jsonw replaces a character that the cut halves. */
+    size_t head = utf8_cut(text, n, MESSAGE_HEAD);
+    v->messages[k] = mem_printf("%.*s … %s", (int)head, text, text + n - (MESSAGE_MAX - head));
+}
+
+static void keep_cause(struct verdict *v, const struct verdict_cause *c, const char *text)
+{
+    if (!c || (v->cause && v->cause->rank >= c->rank))
+        return;
+    v->cause = c;
+    one_line(v->detail, sizeof v->detail, text);
+}
+
+static void keep_file(struct verdict *v, const char *path, size_t n, const char *reason)
+{
+    for (size_t i = 0; i < VERDICT_FILES_MAX && v->files[i].path; i++)
+        if (strncmp(v->files[i].path, path, n) == 0 && v->files[i].path[n] == '\0')
+            return; /* a warning and a status of the same file */
+    size_t k = v->file_count++;
+    if (k >= VERDICT_FILES_MAX)
+        return;
+    v->files[k].path = mem_strndup(path, n);
+    v->files[k].reason = reason;
+}
+
+/* What ssh said, if these are its words. */
+static bool ssh_said(struct verdict *v, const char *text)
+{
+    const struct verdict_cause *c = verdict_cause_of_word(ssh_probe_word(text, 255));
+    if (!c || strcmp(c->word, "ssh_failed") == 0)
+        return false;
+    keep_cause(v, c, text);
+    return true;
+}
+
+static void hear_error(struct verdict *v, const char *msgid, const char *text)
+{
+    const struct verdict_cause *c = verdict_cause_of_msgid(msgid);
+    const struct verdict_cause *t = verdict_cause_of_text(text);
+    keep_message(v, text);
+    if (c && strcmp(c->word, "repository_locked") == 0 && verdict_lock_is_cache(text))
+        c = verdict_cause_of_word("cache_locked");
+    if (c && strcmp(c->word, "connection_closed") == 0)
+        v->closed = true;
+    if (!c || strcmp(c->word, "lock_failed") == 0)
+        c = t ? t : c;
+    if (!c && strcmp(msgid, "Exception") != 0) /* "Local Exception": the traceback follows */
+        c = verdict_cause_unknown();
+    if (c == verdict_cause_unknown()) { /* a traceback's last line but the facts says most */
+        const char *end = strstr(text, "\n\nPlatform:");
+        for (const char *p = text; end && (p = strchr(p, '\n')) && p < end;)
+            text = ++p;
+    }
+    keep_cause(v, c, text);
+}
+
+static void hear_warning(struct verdict *v, const char *name, const char *text)
+{
+    size_t n = 0;
+    const char *reason = verdict_file_reason(text, &n);
+    keep_message(v, text);
+    if (strncmp(text, "Remote:", 7) == 0 && ssh_said(v, text + 7))
+        return;
+    if (reason && strcmp(name, "borg.archiver") == 0)
+        keep_file(v, text, n, reason);
+    /* A read cannot run out of space: it is the repository that did. */
+    const struct verdict_cause *c = verdict_cause_of_text(text);
+    if (c && strcmp(c->word, "disk_full") == 0)
+        keep_cause(v, c, text);
+}
+
+static void hear_log(struct verdict *v, const json_t *m)
+{
+    const char *level = json_get_str(m, "levelname", "");
+    const char *text = json_get_str(m, "message", "");
+    if (strcmp(level, "ERROR") == 0 || strcmp(level, "CRITICAL") == 0)
+        hear_error(v, json_get_str(m, "msgid", ""), text);
+    else if (strcmp(level, "WARNING") == 0)
+        hear_warning(v, json_get_str(m, "name", ""), text);
+}
+
+static void hear_status(struct verdict *v, const json_t *m)
+{
+    const char *status = json_get_str(m, "status", "");
+    const char *path = json_get_str(m, "path", "");
+    if (strcmp(status, "C") == 0)
+        keep_file(v, path, strlen(path), "changed");
+    else if (strcmp(status, "E") == 0)
+        keep_file(v, path, strlen(path), "error");
+}
+
+void verdict_message(struct verdict *v, const json_t *message)
+{
+    const char *type = json_get_str(message, "type", "");
+    if (strcmp(type, "log_message") == 0)
+        hear_log(v, message);
+    else if (strcmp(type, "file_status") == 0)
+        hear_status(v, message);
+    else if (strncmp(type, "question_", 9) == 0)
+        keep_message(v, json_get_str(message, "message", ""));
+}
+
+void verdict_text(struct verdict *v, const char *line, size_t n)
+{
+    AUTO_FREE char *text = mem_strndup(line, utf8_cut(line, n, MESSAGE_MAX * 4));
+    if (!text || text[strspn(text, " \t\r\n")] == '\0')
+        return;
+    keep_message(v, text);
+    if (ssh_said(v, text))
+        return;
+    keep_cause(v, verdict_cause_of_text(text), text);
+}
+
+void verdict_exit(struct verdict *v, int code, int signal)
+{
+    v->exited = true;
+    v->code = code;
+    v->signal = signal;
+}
+
+bool verdict_wants_probe(const struct verdict *v)
+{
+    return v->closed && v->cause && v->cause->rank <= CAUSE_RANK_CONNECTION;
+}
+
+void verdict_probe(struct verdict *v, const char *word, const char *sentence)
+{
+    const struct verdict_cause *c = verdict_cause_of_word(word);
+    char said[DETAIL_MAX + 1];
+    one_line(said, sizeof said, sentence ? sentence : "");
+    if (c)
+        keep_cause(v, c, said);
+    if (said[0] != '\0') {
+        AUTO_FREE char *line = mem_printf("ssh: %s", said);
+        if (line)
+            keep_message(v, line);
+    }
+}
+
+void verdict_archive(struct verdict *v, bool expected, bool read, const json_t *archive,
+                     const char *why)
+{
+    v->told = true;
+    v->expected = expected;
+    v->read = read;
+    json_decref(v->archive);
+    v->archive = json_is_object(archive) ? json_deep_copy(archive) : NULL;
+    /* An interrupted borg leaves NAME.checkpoint: that is no archive of this run. */
+    const char *name = json_get_str(v->archive, "name", "");
+    const char *mark = strstr(name, ".checkpoint");
+    if (mark && (mark[11] == '\0' || mark[11] == '.')) {
+        json_decref(v->archive);
+        v->archive = NULL;
+    }
+    one_line(v->why, sizeof v->why, why ? why : "");
+}
+
+__attribute__((format(printf, 5, 6))) static void say(struct verdict_result *out,
+                                                      enum verdict_state state, const char *word,
+                                                      enum err_code api, const char *fmt, ...)
+{
+    va_list ap;
+    out->state = state;
+    out->api = api;
+    (void)snprintf(out->word, sizeof out->word, "%s", word);
+    va_start(ap, fmt);
+    int n = vsnprintf(out->sentence, sizeof out->sentence, fmt, ap);
+    va_end(ap);
+    if (n >= (int)sizeof out->sentence) /* cut: not inside a character */
+        out->sentence[utf8_cut(out->sentence, sizeof out->sentence - 1, sizeof out->sentence - 2)] =
+            '\0';
+}
+
+static void say_failed(const struct verdict *v, struct verdict_result *out)
+{
+    const struct verdict_cause *c = v->cause ? v->cause : verdict_cause_unknown();
+    const char *made = v->archive ? "; an archive was made nevertheless" : "";
+    if (c == verdict_cause_unknown() && v->detail[0] == '\0')
+        say(out, VERDICT_FAILED, c->word, c->api, "borg failed with exit code %d%s", v->code, made);
+    else if (c->quote && v->detail[0] != '\0')
+        say(out, VERDICT_FAILED, c->word, c->api, "%s (%s)%s", c->sentence, v->detail, made);
+    else
+        say(out, VERDICT_FAILED, c->word, c->api, "%s%s", c->sentence, made);
+}
+
+static void say_ended_well(const struct verdict *v, bool warned, struct verdict_result *out)
+{
+    const char *name = json_get_str(v->archive, "name", "?");
+    if (v->told && !v->expected) {
+        if (warned)
+            say(out, VERDICT_WARNING, "ended_with_warnings", ERR_NONE,
+                "borg ended with warnings (exit code %d)", v->code);
+        else
+            say(out, VERDICT_SUCCEEDED, "dry_run_ok", ERR_NONE, "the dry run ended without fault");
+    } else if (!v->told || !v->read) {
+        say(out, VERDICT_WARNING, "unverified", ERR_NONE,
+            "borg reports success, but the archive could not be read back%s%s",
+            v->why[0] ? ": " : "", v->why);
+    } else if (!v->archive) {
+        say(out, VERDICT_FAILED, "archive_missing", ERR_BACKUP_FAILED,
+            "borg ended with code %d, but the repository holds no archive of this run", v->code);
+    } else if (!warned) {
+        say(out, VERDICT_SUCCEEDED, "archive_created", ERR_NONE, "archive %s was made", name);
+    } else if (v->file_count > 0) {
+        say(out, VERDICT_WARNING, "created_with_warnings", ERR_NONE,
+            "archive %s was made; %zu file%s changed meanwhile or could not be read", name,
+            v->file_count, v->file_count == 1 ? "" : "s");
+    } else {
+        say(out, VERDICT_WARNING, "created_with_warnings", ERR_NONE,
+            "archive %s was made with warnings (exit code %d)", name, v->code);
+    }
+}
+
+void verdict_result(const struct verdict *v, struct verdict_result *out)
+{
+    *out = (struct verdict_result){0};
+    if (!v->exited)
+        say(out, VERDICT_FAILED, "exit_unknown", ERR_BACKUP_FAILED,
+            "it is not known how borg ended");
+    else if (v->signal != 0 || v->code >= 128 || v->code < 0)
+        say(out, VERDICT_FAILED, "borg_killed", ERR_BACKUP_FAILED,
+            "borg was ended by a signal (exit code %d) before it was done%s", v->code,
+            v->archive ? "; an archive was made nevertheless" : "");
+    else if (v->code == 0)
+        say_ended_well(v, false, out);
+    else if (v->code == 1 || v->code >= 100)
+        say_ended_well(v, true, out);
+    else
+        say_failed(v, out);
+}
+
+static void write_archive(struct jsonw *w, const json_t *a)
+{
+    static const char *const strings[] = {"name", "id", "start", "end", "comment"};
+    static const char *const sizes[] = {"original_size", "compressed_size", "deduplicated_size",
+                                        "nfiles"};
+    const json_t *stats = json_object_get(a, "stats");
+    jsonw_key(w, "archive");
+    jsonw_begin_object(w);
+    for (size_t i = 0; i < sizeof strings / sizeof *strings; i++) {
+        const char *s = json_get_str(a, strings[i], "");
+        if (s[0] != '\0')
+            jsonw_kstr(w, strings[i], s);
+    }
+    if (json_is_number(json_object_get(a, "duration")))
+        jsonw_kseconds(w, "duration", json_get_num(a, "duration", 0));
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        if (json_is_integer(json_object_get(stats, sizes[i])))
+            jsonw_kint(w, sizes[i], json_get_int(stats, sizes[i], 0));
+    jsonw_end_object(w);
+}
+
+static void write_evidence(struct jsonw *w, const struct verdict *v)
+{
+    if (v->exited) {
+        jsonw_kint(w, "exit_code", v->code);
+        if (v->signal != 0)
+            jsonw_kint(w, "signal", v->signal);
+    }
+    jsonw_key(w, "messages");
+    jsonw_begin_array(w);
+    for (size_t i = 0; i < VERDICT_MESSAGES_MAX; i++)
+        if (v->messages[i])
+            jsonw_str(w, v->messages[i]);
+    jsonw_end_array(w);
+    if (v->message_count > VERDICT_MESSAGES_MAX)
+        jsonw_kint(w, "messages_total", (int64_t)v->message_count);
+    jsonw_key(w, "files");
+    jsonw_begin_array(w);
+    for (size_t i = 0; i < VERDICT_FILES_MAX && v->files[i].path; i++) {
+        jsonw_begin_object(w);
+        jsonw_kstr(w, "path", v->files[i].path);
+        jsonw_kstr(w, "reason", v->files[i].reason);
+        jsonw_end_object(w);
+    }
+    jsonw_end_array(w);
+    if (v->file_count > VERDICT_FILES_MAX)
+        jsonw_kint(w, "files_total", (int64_t)v->file_count);
+    if (v->archive)
+        write_archive(w, v->archive);
+}
+
+void verdict_json(const struct verdict *v, struct buf *out)
+{
+    struct verdict_result r;
+    struct jsonw w;
+    verdict_result(v, &r);
+    jsonw_init(&w, out);
+    jsonw_begin_object(&w);
+    jsonw_kstr(&w, "word", r.word);
+    jsonw_kstr(&w, "sentence", r.sentence);
+    jsonw_key(&w, "evidence");
+    jsonw_begin_object(&w);
+    write_evidence(&w, v);
+    jsonw_end_object(&w);
+    jsonw_end_object(&w);
+}
