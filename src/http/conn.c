@@ -277,13 +277,15 @@ static bool stalled(struct http_conn *c, uint64_t now)
     return unsent > 0 && now - c->moved_at >= c->srv->set.write_ms;
 }
 
-/* While we do not read, libuv does not tell that the client has left; the kernel does. */
+/* While we do not read, libuv does not tell that the client has left; the kernel does. Who only
+ * ended its own side may still want the answer, unless somebody asked to be told. */
 static bool has_left(const struct http_conn *c)
 {
     uv_os_fd_t fd;
     if (c->reading || uv_fileno(&c->h.handle, &fd) != 0)
         return false;
-    struct pollfd p = {.fd = fd, .events = c->eof ? 0 : POLLRDHUP};
+    bool watched = c->state == CONN_STREAM || (c->msg && c->msg->gone);
+    struct pollfd p = {.fd = fd, .events = watched ? POLLRDHUP : 0};
     return poll(&p, 1, 0) > 0 && p.revents != 0;
 }
 
