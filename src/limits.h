@@ -22,7 +22,7 @@ enum {
     HTTP_IDLE_MS = 75 * 1000,      /* keep-alive without a request */
     HTTP_WRITE_MS = 30 * 1000,     /* a client that takes no byte for this long is closed */
     HTTP_SWEEP_MS = 500,           /* how often the above are looked at (one timer for all) */
-    LIMIT_HALF_OPEN_PER_ADDR = 64, /* connections without a full head yet, by address (design §6) */
+    LIMIT_HALF_OPEN_PER_ADDR = 64, /* connections without a full head yet, by address */
     HTTP_FD_RESERVE = 512,         /* descriptors kept for children, the store, files */
     HTTP_ACCEPT_PER_TURN = 64,     /* new connections taken in one turn of the loop */
     HTTP_REQUESTS_PER_TURN = 16,   /* pipelined requests of one connection answered in one turn */
@@ -54,12 +54,13 @@ enum {
         4 * 1024 * 1024, /* bytes waiting for the store past which children are slowed */
     STORE_QUEUE_LOW = 1024 * 1024,
     STORE_OPS = 4096, /* operations waiting for the store past which new work is 503 */
-    LIMIT_JOB_LINES = 2 * 1000 * 1000, /* events kept of one job (design §5.5) */
+    LIMIT_JOB_LINES = 2 * 1000 * 1000, /* events kept of one job */
     LIMIT_JOBS_LISTED = 500,
     LIMIT_JOBS_QUEUED = 32,    /* jobs waiting for their turn */
     LIMIT_JOBS_RECENT = 128,   /* ended jobs kept in memory */
     LIMIT_RECORD = 256 * 1024, /* a job's record as JSON */
-    MAX_CHILDREN = 4,          /* children at a time (design §5.4) */
+    READ_JOB_KEEP_S = 3600,    /* ended reading jobs are kept this long */
+    MAX_CHILDREN = 4,          /* children at a time */
     PROGRESS_MS = 250,         /* at most 4 progress events a second per job */
     PROGRESS_TEXT_MS = 1000,   /* and one text line */
     FANOUT_PER_TURN = 500,     /* stream clients written in one turn of the loop */
