@@ -13,6 +13,7 @@
 #include "sys/log.h"
 #include "sys/proc.h"
 
+#include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -250,6 +251,8 @@ static int give_up(const struct err *e)
 static void prepare_process(void)
 {
     (void)umask(077);
+    (void)close_range(3, ~0U,
+                      CLOSE_RANGE_CLOEXEC); /* what our starter left open is not the children's */
     (void)signal(SIGPIPE, SIG_IGN);
     (void)setenv("UV_THREADPOOL_SIZE", "2", 0); /* file looks and /proc scans; each costs memory */
 #ifdef __GLIBC__
