@@ -76,7 +76,7 @@ void http_conn_set_state(struct http_conn *c, enum http_conn_state to)
 
 size_t http_conn_unsent(const struct http_conn *c)
 {
-    return c->h.stream.write_queue_size;
+    return uv_stream_get_write_queue_size(&c->h.stream);
 }
 
 /* ---- birth ---- */

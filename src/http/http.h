@@ -11,7 +11,12 @@
  * paused meanwhile, so that pipelined requests are answered in order. If the client goes away
  * first, the `on_gone` callback set by http_on_gone runs once; the answer is still owed, and is
  * dropped. A request and everything in its arena is valid until it is answered.
- * Malformed requests are answered by the server itself through `on_error`'s body. */
+ * A client that leaves before on_request was called costs the application nothing: no answer is
+ * owed, and what on_head hung on req->user must live in the arena.
+ * A client that only ends its own side (half-close) counts as gone where http_on_gone was set and
+ * for streams; any other answer is still sent to it.
+ * Malformed requests are answered by the server itself through `on_error`'s body.
+ * SIGPIPE is set to be ignored, and the soft limit on descriptors is raised as far as needed. */
 #ifndef HTTP_HTTP_H
 #define HTTP_HTTP_H
 
@@ -87,9 +92,11 @@ bool http_listen_tcp(struct http_server *s, const char *host, int port, struct e
 bool http_listen_unix(struct http_server *s, const char *path, struct err *e);
 int http_server_port(const struct http_server *s); /* of the first TCP listener, 0 if none */
 unsigned http_server_conns(const struct http_server *s);
-/* Graceful: stops listening, closes idle connections, adds Connection: close to every answer. */
+/* Graceful: stops listening, closes idle connections, adds Connection: close to every answer. It is
+ * over when http_server_conns is 0; streams end when the application ends them. */
 void http_server_drain(struct http_server *s);
-/* Closes everything at once; `closed` runs when no handle is left and frees the server after. */
+/* Closes everything at once; `closed` runs when no handle is left, the server is freed then.
+ * Answers still owed may be given afterwards (they are dropped, without on_done). */
 void http_server_close(struct http_server *s, void (*closed)(void *arg), void *arg);
 
 /* First header of that (lower-case) name, or NULL. */
@@ -103,16 +110,17 @@ void http_add_header(struct http_req *req, const char *name, const char *value);
  * Content-Length, Date, Connection and X-Request-Id are added here; HEAD sends no body but its
  * length. */
 void http_reply(struct http_req *req, int status, const char *type, struct buf *body);
-/* Runs once if the client goes away before the answer; NULL takes it back. */
+/* Runs once if the client goes away before the answer, never from inside this call; NULL takes it
+ * back. */
 void http_on_gone(struct http_req *req, void (*gone)(void *arg), void *arg);
-/* True once the client has gone (the answer will be dropped). */
+/* True once the connection is gone (the answer will be dropped). */
 bool http_gone(const struct http_req *req);
 
 /* ---- streaming an answer of unknown length (SSE, downloads) ----
  * The request is over when this returns (its arena and everything in it is freed, `req` invalid);
  * what remains of the connection is small. Chunked for 1.1, ended by close for 1.0.
  * HEAD: the head is sent, NULL is returned and nothing more is owed. NULL also when the client is
- * gone. */
+ * gone. `cb` is copied; its members may be NULL. on_done is told now, with the head's bytes. */
 struct http_stream_cb {
     void (*on_drain)(void *arg); /* what was written has left; write again if you have more */
     void (*on_close)(void *arg); /* the client is gone; the stream is invalid after this. Once. */
@@ -121,7 +129,8 @@ struct http_stream *http_stream_begin(struct http_req *req, int status, const ch
                                       const struct http_stream_cb *cb, void *arg);
 /* Writes n bytes (copied only if the socket does not take them at once). True: write more if you
  * like. False: the client is slow or gone; wait for on_drain or on_close. Never calls back from
- * inside. At most LIMIT_STREAM_CHUNK a call. */
+ * inside. At most LIMIT_STREAM_CHUNK a call. Who writes on after false is cut once
+ * LIMIT_STREAM_QUEUE bytes wait. */
 bool http_stream_write(struct http_stream *st, const void *p, size_t n);
 /* Ends it well (last chunk; the connection may live on). No callback follows. */
 void http_stream_end(struct http_stream *st);

@@ -225,15 +225,17 @@ static bool run_llhttp_on_body(struct http_parse *p, const char *data, size_t n,
 {
     p->mark = data;
     enum llhttp_errno rc = llhttp_execute(&p->ll, data, n);
-    if (rc == HPE_OK || (rc == HPE_PAUSED && p->complete))
-        *used = rc == HPE_OK ? n : (size_t)(llhttp_get_error_pos(&p->ll) - data);
-    else if (p->fault.code == ERR_NONE)
-        return err_set(e, ERR_BAD_REQUEST, "the body is malformed");
-    if (p->fault.code != ERR_NONE || !check_framing(p, data + *used)) {
-        *e = p->fault;
-        return false;
-    }
-    return true;
+    bool taken = rc == HPE_OK || (rc == HPE_PAUSED && p->complete);
+    *used = rc == HPE_OK ? n : (size_t)(llhttp_get_error_pos(&p->ll) - data);
+    /* Also where llhttp stopped: whoever objects to the earlier byte has the word. */
+    if (p->fault.code == ERR_NONE)
+        (void)check_framing(p, data + *used);
+    if (p->fault.code == ERR_NONE && !taken)
+        (void)err_set(&p->fault, ERR_BAD_REQUEST, "the body is malformed");
+    if (p->fault.code == ERR_NONE)
+        return true;
+    *e = p->fault;
+    return false;
 }
 
 static enum http_parse_step feed_body(struct http_parse *p, const char *data, size_t n,
