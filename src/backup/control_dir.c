@@ -10,14 +10,17 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { NAME_BYTES = 6, OPEN_DIR = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW };
+enum {
+    PATH_ROOM = 4096,
+    NAME_BYTES = 6,
+    OPEN_DIR = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW
+};
 
 static const char evidence_prefix[] = "evidence-", evidence_suffix[] = ".json";
 
@@ -39,7 +42,7 @@ static bool own_program(char *out, size_t size)
 
 static bool make_bin(int dirfd)
 {
-    char program[PATH_MAX];
+    char program[PATH_ROOM];
     return own_program(program, sizeof program) && mkdirat(dirfd, "bin", 0700) == 0 &&
            symlinkat(program, dirfd, "bin/borg") == 0 &&
            symlinkat(program, dirfd, "bin/askpass") == 0;

@@ -14,7 +14,6 @@
 #include "limits.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +21,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { NO_PROGRAM = 127, REFUSED = 2 /* an error to every borgmatic */, OUT_MAX = 64 * 1024 };
+enum {
+    PATH_ROOM = 4096,
+    NO_PROGRAM = 127,
+    REFUSED = 2 /* an error to every borgmatic */,
+    OUT_MAX = 64 * 1024
+};
 
 /* A program that can be run and is not this one, under whatever name. */
 static bool is_real(const char *path)
@@ -56,7 +60,7 @@ static bool find_borg(const char *told, char *out, size_t size)
 /* Replaces us by the real borg, nothing changed. Returns only when that fails. */
 static int step_aside(const char *told, char **argv)
 {
-    char borg[PATH_MAX];
+    char borg[PATH_ROOM];
     if (!find_borg(told, borg, sizeof borg)) {
         (void)fprintf(stderr, "borg: no borg is installed\n");
         return NO_PROGRAM;
@@ -118,7 +122,7 @@ static int record(struct control_link *link, char *const *argv)
 
 static int run(struct control_link *link, const struct control_orders *orders, char **argv)
 {
-    char borg[PATH_MAX];
+    char borg[PATH_ROOM];
     struct shim_args args;
     if (!find_borg(orders->borg, borg, sizeof borg)) {
         (void)fprintf(stderr, "borg: no borg is installed\n");
