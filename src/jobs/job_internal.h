@@ -1,4 +1,5 @@
-/* Shared by job.c (life of jobs) and job_record.c (what is written of them). */
+/* Shared by jobs.c (the table of jobs), job.c (one job's life) and job_record.c (what is written of
+ * it). */
 #ifndef JOBS_JOB_INTERNAL_H
 #define JOBS_JOB_INTERNAL_H
 
@@ -9,6 +10,21 @@ enum {
     JOB_ID_ROOM = 128,
     JOB_STAGES = 64,   /* stages kept of one job; later ones are events only */
     JOB_WATCHERS = 32, /* requests that wait for one job */
+};
+
+struct jobs {
+    uv_loop_t *loop;
+    struct store *store;
+    struct hub *hub;
+    struct job *active; /* in order of creation */
+    struct job *recent[LIMIT_JOBS_RECENT];
+    size_t recent_next;
+    uint64_t last_n;
+    bool draining;
+    void (*idle)(void *arg);
+    void *idle_arg;
+    void (*ended)(void *arg, const struct job *j);
+    void *ended_arg;
 };
 
 struct job_watcher {
@@ -56,6 +72,25 @@ struct job {
     void *created_arg;
 };
 
+/* ---- job.c ---- */
+/* A job with its id still to be given, its timer open; NULL when memory is gone (spec->work is then
+ * not taken). */
+struct job *job_new(struct jobs *js, const struct job_spec *s);
+void job_free(struct job *j);
+/* The job leaves memory once its timer's handle is gone. */
+void job_discard(struct job *j);
+/* Its turn has come. */
+void job_start(struct job *j);
+void job_arm_deadline(struct job *j);
+void job_tell(struct job *j); /* its watchers */
+void job_status_event(struct job *j);
+void job_close_timer(struct job *j);
+
+/* ---- jobs.c ---- */
+/* The end of j is durable: it leaves the active ones and the next may start. store_done. */
+void jobs_ended(void *arg, bool ok, const struct err *e);
+
+/* ---- job_record.c ---- */
 /* Fills `row`; its record points into `record`. `state` is the one to write (the final one is
  * written before it is shown). */
 void job_fill_row(const struct job *j, enum job_state state, struct buf *record,

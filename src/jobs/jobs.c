@@ -1,0 +1,336 @@
+/* jobs: the table of jobs: admission, whose turn it is, who is remembered. */
+#include "base/mem.h"
+#include "jobs/job_internal.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct jobs *jobs_new(uv_loop_t *loop, struct store *store, struct hub *hub, int64_t last_ms,
+                      struct err *e)
+{
+    struct jobs *js = mem_zalloc(sizeof *js);
+    if (!js) {
+        (void)err_set(e, ERR_NO_MEMORY, "no memory for the jobs");
+        return NULL;
+    }
+    js->loop = loop;
+    js->store = store;
+    js->hub = hub;
+    js->last_n = (uint64_t)last_ms;
+    return js;
+}
+
+void jobs_free(struct jobs *js)
+{
+    if (!js)
+        return;
+    assert(!js->active);
+    for (size_t i = 0; i < LIMIT_JOBS_RECENT; i++)
+        if (js->recent[i])
+            job_free(js->recent[i]);
+    mem_free(js);
+}
+
+/* ---- finding ---- */
+
+static uint64_t id_number(const char *id)
+{
+    const char *colon = strrchr(id, ':');
+    return colon ? strtoull(colon + 1, NULL, 10) : 0;
+}
+
+struct job *jobs_find(struct jobs *js, const char *id)
+{
+    uint64_t n = id_number(id);
+    for (struct job *j = js->active; j; j = j->next)
+        if (j->n == n && j->durable && strcmp(j->id, id) == 0)
+            return j;
+    for (size_t i = 0; i < LIMIT_JOBS_RECENT; i++) {
+        struct job *j = js->recent[i];
+        if (j && j->n == n && strcmp(j->id, id) == 0)
+            return j;
+    }
+    return NULL;
+}
+
+size_t jobs_active(const struct jobs *js)
+{
+    size_t n = 0;
+    for (const struct job *j = js->active; j; j = j->next)
+        n++;
+    return n;
+}
+
+size_t jobs_running(const struct jobs *js)
+{
+    size_t n = 0;
+    for (const struct job *j = js->active; j; j = j->next)
+        n += j->state == JOB_RUNNING;
+    return n;
+}
+
+bool jobs_recovering(const struct jobs *js)
+{
+    for (const struct job *j = js->active; j; j = j->next)
+        if (j->recovers)
+            return true;
+    return false;
+}
+
+static bool holds(const struct job *j, const char *key)
+{
+    for (size_t i = 0; i < j->key_count; i++)
+        if (strcmp(j->keys[i], key) == 0)
+            return true;
+    return false;
+}
+
+static bool share_a_key(const struct job *a, const struct job *b)
+{
+    for (size_t i = 0; i < a->key_count; i++)
+        if (holds(b, a->keys[i]))
+            return true;
+    return false;
+}
+
+struct job *jobs_holder(struct jobs *js, const char *key)
+{
+    for (struct job *j = js->active; j; j = j->next)
+        if (holds(j, key))
+            return j;
+    return NULL;
+}
+
+static bool blocked(const struct jobs *js, const struct job *j)
+{
+    for (const struct job *other = js->active; other && other != j; other = other->next)
+        if (share_a_key(other, j))
+            return true;
+    return false;
+}
+
+static void schedule(struct jobs *js)
+{
+    struct job *next;
+    for (struct job *j = js->active; j; j = next) {
+        if (jobs_running(js) >= MAX_CHILDREN)
+            return;
+        next = j->next; /* start may end the job, but never frees it inside */
+        if (j->state == JOB_QUEUED && j->durable && !j->ending && !blocked(js, j))
+            job_start(j);
+    }
+}
+
+static void check_idle(struct jobs *js)
+{
+    if (!js->draining || js->active || !js->idle)
+        return;
+    void (*idle)(void *) = js->idle;
+    js->idle = NULL;
+    idle(js->idle_arg);
+}
+
+static void unlink_active(struct job *j)
+{
+    for (struct job **at = &j->js->active; *at; at = &(*at)->next)
+        if (*at == j) {
+            *at = j->next;
+            break;
+        }
+    j->next = NULL;
+}
+
+static void on_created(void *arg, bool ok, const struct err *e)
+{
+    struct job *j = arg;
+    struct jobs *js = j->js;
+    struct err why = {0};
+    if (ok)
+        j->hub = hub_open(js->hub, j->id, 0, EVENT_RESERVE, &why);
+    if (!ok || !j->hub) {
+        j->created(j->created_arg, NULL, ok ? &why : e);
+        unlink_active(j);
+        job_discard(j);
+        check_idle(js);
+        return;
+    }
+    j->durable = true;
+    job_status_event(j);
+    j->created(j->created_arg, j, NULL);
+    if (j->stop_asked && !j->ending)
+        job_end(j, &(struct job_outcome){.exit_code = -1});
+    schedule(js);
+}
+
+static void append_active(struct jobs *js, struct job *j)
+{
+    struct job **at = &js->active;
+    while (*at)
+        at = &(*at)->next;
+    *at = j;
+}
+
+static bool admit(struct jobs *js, const struct job_spec *s, char *in_the_way, size_t size,
+                  struct err *e)
+{
+    if (size)
+        in_the_way[0] = '\0';
+    if (js->draining)
+        return err_set(e, ERR_DRAINING, "the daemon is going down and takes no new work");
+    size_t waiting = 0;
+    for (const struct job *j = js->active; j; j = j->next)
+        waiting += j->state == JOB_QUEUED;
+    if (waiting >= LIMIT_JOBS_QUEUED)
+        return err_set(e, ERR_TOO_BUSY, "%zu jobs are waiting already", waiting);
+    for (size_t i = 0; i < s->key_count; i++) {
+        const struct job *other = jobs_holder(js, s->keys[i]);
+        if (!other || (s->queue && !other->recovers))
+            continue;
+        if (size)
+            (void)snprintf(in_the_way, size, "%s", other->id);
+        if (other->recovers)
+            return err_set(e, ERR_RECOVERING, "job %s of this repository is being recovered",
+                           other->id);
+        return err_set(e, ERR_JOB_RUNNING, "job %s works on this repository", other->id);
+    }
+    return true;
+}
+
+bool jobs_create(struct jobs *js, const struct job_spec *spec, job_created created, void *arg,
+                 char *in_the_way, size_t in_the_way_size, struct err *e)
+{
+    assert(spec->key_count <= JOB_KEYS_MAX);
+    struct job *j = NULL;
+    if (admit(js, spec, in_the_way, in_the_way_size, e) && !(j = job_new(js, spec)))
+        (void)err_set(e, ERR_NO_MEMORY, "no memory for a new job");
+    if (!j) {
+        if (spec->work && spec->ops->free)
+            spec->ops->free(spec->work);
+        return false;
+    }
+    uint64_t n = (uint64_t)j->queued_ms;
+    js->last_n = j->n = n > js->last_n ? n : js->last_n + 1;
+    bool labelled = spec->label && spec->label_in_id;
+    (void)snprintf(j->id, sizeof j->id, "%s%s%s:%llu", j->kind, labelled ? ":" : "",
+                   labelled ? j->label : "", (unsigned long long)j->n);
+    j->created = created;
+    j->created_arg = arg;
+    append_active(js, j);
+    struct buf record;
+    struct store_job row;
+    buf_init(&record, LIMIT_RECORD);
+    job_fill_row(j, JOB_QUEUED, &record, &row);
+    store_job_create(js->store, &row, EVENT_RESERVE, on_created, j);
+    buf_done(&record);
+    return true;
+}
+
+static void start_adopted(uv_timer_t *t)
+{
+    struct job *j = t->data;
+    job_arm_deadline(j);
+    j->ops->start(j, j->work);
+}
+
+bool jobs_adopt(struct jobs *js, const struct store_job *row, uint64_t mark,
+                const char *const *keys, size_t key_count, const struct job_ops *ops, void *work,
+                struct err *e)
+{
+    struct job_spec spec = {.kind = row->kind,
+                            .label = row->label,
+                            .reading = row->reading,
+                            .role = row->owner,
+                            .private_json = row->private_json,
+                            .ops = ops,
+                            .work = work};
+    for (size_t i = 0; i < key_count && i < JOB_KEYS_MAX; i++)
+        spec.keys[spec.key_count++] = keys[i];
+    struct job *j = job_new(js, &spec);
+    if (!j)
+        return err_set(e, ERR_NO_MEMORY, "no memory to recover job %s", row->id);
+    (void)snprintf(j->id, sizeof j->id, "%s", row->id);
+    j->n = id_number(row->id);
+    j->queued_ms = row->queued_ms;
+    j->started_ms = row->started_ms;
+    j->state = JOB_RUNNING;
+    j->recovers = j->durable = j->started = true;
+    j->hub = hub_open(js->hub, j->id, mark, mark, e);
+    if (!j->hub) {
+        j->work = NULL;
+        job_discard(j);
+        return false;
+    }
+    append_active(js, j);
+    return uv_timer_start(&j->deadline, start_adopted, 0, 0) == 0;
+}
+
+static void remember(struct job *j)
+{
+    struct jobs *js = j->js;
+    if (js->recent[js->recent_next])
+        job_discard(js->recent[js->recent_next]);
+    js->recent[js->recent_next] = j;
+    js->recent_next = (js->recent_next + 1) % LIMIT_JOBS_RECENT;
+}
+
+void jobs_ended(void *arg, bool ok, const struct err *e)
+{
+    struct job *j = arg;
+    struct jobs *js = j->js;
+    j->hub = NULL;
+    j->state = j->final_state;
+    unlink_active(j);
+    if (j->ops->free)
+        j->ops->free(j->work);
+    j->work = NULL;
+    job_close_timer(j);
+    remember(j);
+    job_tell(j);
+    j->watcher_count = 0;
+    if (js->ended)
+        js->ended(js->ended_arg, j);
+    mem_freep(&j->stdout_tail);
+    mem_freep(&j->stderr_tail);
+    mem_freep(&j->progress_json);
+    schedule(js);
+    check_idle(js);
+}
+
+/* ---- all of them ---- */
+
+static void drained_at_once(uv_timer_t *t)
+{
+    struct jobs *js = t->data;
+    uv_close((uv_handle_t *)t, (uv_close_cb)mem_free);
+    check_idle(js);
+}
+
+void jobs_drain(struct jobs *js, void (*idle)(void *arg), void *arg)
+{
+    js->draining = true;
+    js->idle = idle;
+    js->idle_arg = arg;
+    uv_timer_t *t = js->active ? NULL : mem_zalloc(sizeof *t);
+    if (!t)
+        return;
+    (void)uv_timer_init(js->loop, t);
+    t->data = js;
+    (void)uv_timer_start(t, drained_at_once, 0, 0);
+}
+
+void jobs_stop_all(struct jobs *js, enum job_stop why)
+{
+    for (struct job *j = js->active, *next; j; j = next) {
+        next = j->next; /* the end is never reached inside job_cancel */
+        if (!j->recovers)
+            (void)job_cancel(j, why);
+    }
+}
+
+void jobs_on_end(struct jobs *js, void (*ended)(void *arg, const struct job *j), void *arg)
+{
+    js->ended = ended;
+    js->ended_arg = arg;
+}
