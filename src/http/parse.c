@@ -32,9 +32,9 @@ static int on_field(llhttp_t *ll, const char *at, size_t n)
     if (p->state != PARSING_HEAD || n == 0)
         return 0; /* a trailer: read and dropped */
     if (p->name_n == 0) {
-        if (p->header_count == LIMIT_HEADERS)
-            return HPE_USER;
-        p->headers[p->header_count++] = (struct http_header){at, ""};
+        if (p->header_count < LIMIT_HEADERS)
+            p->headers[p->header_count] = (struct http_header){at, ""};
+        p->header_count++; /* more than there is room for: compared afterwards */
     }
     p->name_n += n;
     return 0;
@@ -59,9 +59,8 @@ static bool check_framing(struct http_parse *p, const char *end)
     p->mark = end;
     if (n == 0)
         return true;
-    if (!p->chunked)
-        return err_set(&p->fault, ERR_BAD_REQUEST, "the body is malformed");
-    return http_strict_chunks(&p->chunks, p->mark - n, n, &p->fault);
+    return p->chunked ? http_strict_chunks(&p->chunks, p->mark - n, n, &p->fault)
+                      : err_set(&p->fault, ERR_BAD_REQUEST, "the body is malformed");
 }
 
 static int on_body(llhttp_t *ll, const char *at, size_t n)
@@ -122,7 +121,7 @@ static void cut_headers(struct http_parse *p)
     }
 }
 
-static bool cut_request_line(struct http_parse *p, struct err *e)
+static void cut_request_line(struct http_parse *p)
 {
     char *method = p->head.p + 2 * (size_t)p->strict.blank;
     char *target = method + p->strict.method_n + 1;
@@ -134,14 +133,12 @@ static bool cut_request_line(struct http_parse *p, struct err *e)
     p->minor = p->strict.version[7] - '0';
     char *mark = strchr(target, '?');
     if (!mark)
-        return true;
-    /* Room for the path's copy was reserved, so nothing moves. */
+        return;
+    /* Room for the path's copy was reserved: this cannot fail and nothing moves. */
     size_t at = p->head.n;
-    if (!buf_append(&p->head, target, (size_t)(mark - target)))
-        return err_set(e, ERR_NO_MEMORY, "out of memory");
+    (void)buf_append(&p->head, target, (size_t)(mark - target));
     p->path = p->head.p + at;
     p->query = mark + 1;
-    return true;
 }
 
 static bool run_llhttp_on_head(struct http_parse *p, struct err *e)
@@ -163,12 +160,12 @@ static bool finish_head(struct http_parse *p, struct err *e)
     if (!run_llhttp_on_head(p, e))
         return false;
     cut_headers(p);
-    if (!cut_request_line(p, e) || !http_fields_read(p, e))
+    cut_request_line(p);
+    if (!http_fields_read(p, e))
         return false;
     bool chunked = p->ll.flags & F_CHUNKED;
-    if (chunked != p->chunked || (!chunked && p->ll.content_length != p->content_length))
-        return err_set(e, ERR_BAD_REQUEST, "the body's length is ambiguous");
-    return true;
+    bool agree = chunked == p->chunked && (chunked || p->ll.content_length == p->content_length);
+    return agree || err_set(e, ERR_BAD_REQUEST, "the body's length is ambiguous");
 }
 
 static enum http_parse_step failed(struct http_parse *p)
@@ -261,16 +258,9 @@ enum http_parse_step http_parse_feed(struct http_parse *p, const char *data, siz
                                      struct err *e)
 {
     *used = 0;
-    switch (p->state) {
-    case PARSING_HEAD:
-        return feed_head(p, data, n, used, e);
-    case PARSING_BODY:
-        return feed_body(p, data, n, used, e);
-    case PARSING_OVER:
-        break;
-    }
-    assert(false); /* fed after the end */
-    return PARSE_FAILED;
+    assert(p->state != PARSING_OVER);
+    return p->state == PARSING_HEAD ? feed_head(p, data, n, used, e)
+                                    : feed_body(p, data, n, used, e);
 }
 
 /* ---- life ---- */
