@@ -38,7 +38,8 @@ void space_close(struct store *s)
 void space_release(struct store *s)
 {
     s->reserve = false;
-    s->retake_at = uv_hrtime() + STORE_RETRY_MS * 1000000ULL;
+    atomic_store(&s->full, true);
+    s->retake_at = uv_hrtime() + STORE_RETAKE_MS * 1000000ULL;
     (void)!ftruncate(s->ballast_fd, 0);
 }
 
@@ -47,8 +48,10 @@ void space_take(struct store *s)
     if (s->reserve)
         return;
     if (posix_fallocate(s->ballast_fd, 0, STORE_BALLAST + SPACE_MARGIN) == 0 &&
-        ftruncate(s->ballast_fd, STORE_BALLAST) == 0)
+        ftruncate(s->ballast_fd, STORE_BALLAST) == 0) {
         s->reserve = true;
-    else
+        atomic_store(&s->full, false);
+    } else {
         space_release(s);
+    }
 }
