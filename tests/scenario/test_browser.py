@@ -12,7 +12,7 @@ import threading
 import pytest
 
 from fixtures.borg import Setup
-from fixtures.harness import SCALE, wait_for
+from fixtures.harness import wait_for
 from fixtures.hooks import Gate
 
 PAGE = """<!doctype html><meta charset="utf-8"><title>stream</title><script>
