@@ -155,4 +155,15 @@ enum {
     IDEMPOTENCY_KEYS = 4096,
 };
 
+/* ---- what is known of the outside, and of ourselves ---- */
+enum {
+    PROBES_LOOK_MS = 60 * 1000,     /* folders, and whether a program's file has changed */
+    PROBES_ASK_MS = 10 * 60 * 1000, /* versions, although no file has changed */
+    PROBES_WAITING = 64,            /* requests that wait for the first answer */
+    STORE_DEAD_MS = 60 * 1000,      /* a batch that takes longer will not end any more */
+    METRICS_CODES = 64,             /* status codes counted apart */
+    METRICS_SERIES = 256,           /* pairs of a job's kind and target; more are "other" */
+    METRICS_LAG_MS = 1000,          /* how often the loop's lag is measured */
+};
+
 #endif

@@ -23,8 +23,9 @@ struct hub_reader;
 
 /* gids continue at the store's mark. */
 struct hub *hub_new(uv_loop_t *loop, struct store *store, struct err *e);
-/* No job may be open. Readers that remain are told (wake) and then see HUB_END. `closed` when its
- * handles are gone. */
+/* No job may be open. Readers that remain are told (wake) and then see HUB_END; they are still to
+ * be freed. `closed` when its handles are gone and the store has answered what it was asked: close
+ * the store after that, or at least in the same turn. */
 void hub_close(struct hub *h, void (*closed)(void *arg), void *arg);
 
 /* ---- writing ---- */
@@ -37,7 +38,8 @@ struct hub_job *hub_open(struct hub *h, const char *job, uint64_t first, uint64_
 void hub_append(struct hub_job *j, enum event_kind kind, const char *line, size_t n,
                 const char *data);
 /* May the writer go on taking output from its child? False when the store is behind or the reserved
- * ids run low; then `ready` set by hub_on_ready runs once it may. */
+ * ids run low; then `ready` set by hub_on_ready runs once it may, never from inside a call. While
+ * ids cannot be reserved at all it may go on, but its lines are lost. */
 bool hub_writable(const struct hub_job *j);
 void hub_on_ready(struct hub_job *j, void (*ready)(void *arg), void *arg);
 /* Ends the job: the terminal status event with `line` is kept together with `row` (its
@@ -63,8 +65,10 @@ typedef void (*hub_emit)(void *arg, const char *job, const struct event *ev);
 struct hub_reader *hub_reader_new(struct hub *h, const char *job, uint64_t from, unsigned kinds,
                                   void (*wake)(void *arg), void *arg, struct err *e);
 void hub_reader_free(struct hub_reader *r); /* also while it waits; NULL is a no-op */
-/* Emits events until about `max` bytes of their JSON were emitted. Of several progress events in
- * one call only the last is emitted. */
+/* Emits events until about `max` bytes of their JSON were emitted, or a batch of HUB_BATCH. Of
+ * several progress events in one call only the last of each job is emitted. `emit` may free this
+ * reader (then the call returns HUB_END), and must not call the hub otherwise. With HUB_WAIT and
+ * HUB_END events may have been emitted too. */
 enum hub_next hub_reader_next(struct hub_reader *r, size_t max, hub_emit emit, void *arg);
 /* Where it stands: the id (gid) that comes next, whatever its kind. */
 uint64_t hub_reader_position(const struct hub_reader *r);
