@@ -7,8 +7,9 @@ import socket
 import threading
 import time
 
+from fixtures.borg import Setup
 from fixtures.client import Client, connect, read_all, status_of
-from fixtures.harness import HEADER, SCALE, SEED, Daemon, raise_limit, wait_for
+from fixtures.harness import HEADER, MEMORY, SCALE, SEED, Daemon, raise_limit, wait_for
 
 HALF_OPEN = 2000
 REQUESTS = 1000
@@ -137,7 +138,6 @@ def test_a_head_that_never_ends_is_closed_in_time_although_bytes_keep_coming(sha
 
 
 def test_a_stream_reader_that_never_reads_does_not_grow_the_daemon(daemon):
-    from fixtures.borg import Setup
     one = Setup(daemon, before_backup=["/usr/bin/seq -f 'a line of some length %012.0f' 200000"])
     job = daemon.backup(one.label)["job_id"]
     lazy = []
@@ -151,7 +151,7 @@ def test_a_stream_reader_that_never_reads_does_not_grow_the_daemon(daemon):
                      f"X-From-NodeRed: {HEADER}\r\n\r\n".encode())
         lazy.append(sock)
     assert daemon.wait_job(job, 120)["state"] == "succeeded"
-    assert daemon.status_kib("VmHWM") < 48 * 1024 * SCALE
+    assert daemon.status_kib("VmHWM") < 48 * 1024 * MEMORY
     for sock in lazy:
         sock.close()
 

@@ -1,11 +1,13 @@
 """The main job: a real backup by real borgmatic into a real repository, and what is said of it."""
 
+import json
 import os
+import shutil
 import time
 
 from fixtures import borg
 from fixtures.borg import Setup
-from fixtures.harness import marked_processes, wait_for
+from fixtures.harness import Daemon, marked_processes, wait_for
 from fixtures.hooks import Gate
 
 PASSPHRASE = "correct horse battery"
@@ -16,7 +18,6 @@ def the_archive(record, n=0):
 
 
 def status_events(daemon, job_id):
-    import json
     return [json.loads(e["line"]) for e in daemon.events(job_id) if e["kind"] == "status"]
 
 
@@ -113,7 +114,6 @@ def test_several_repositories_each_have_their_record(shared):
 
 
 def test_one_bad_repository_of_several_fails_the_job_and_the_good_one_is_named(shared):
-    import shutil
     one = Setup(shared, "mixed", count=2)
     shutil.rmtree(one.repositories[1])
     record = shared.run_backup("mixed")
@@ -301,7 +301,6 @@ def test_respond_async_answers_202_with_the_job(shared):
 
 
 def test_a_set_aio_master_is_503_for_now(folder):
-    from fixtures.harness import Daemon
     with Daemon(folder / "d", AIO_MASTER="nextcloud-aio-mastercontainer") as d:
         Setup(d, "one")
         reply = d.write.post("/create-backup", {"repository": "one"})

@@ -1,6 +1,7 @@
 """kill -9 of the daemon at random moments of a backup: nothing acknowledged is lost."""
 
 import random
+import time
 
 import pytest
 
@@ -38,7 +39,6 @@ def place(module_folder):
 
 @pytest.mark.parametrize("turn", range(KILLS))
 def test_what_was_written_before_a_kill_is_there_after_it(place, turn):
-    import time
     daemon, one = place
     chance = random.Random(SEED + turn)
     during_borg = turn % 3 == 2  # every third time while borg writes, else while the hook does

@@ -1,10 +1,12 @@
 """A passphrase-protected ed25519 key against a real sshd with `borg serve`."""
 
+import subprocess
+
 import pytest
 
 from fixtures import borg
 from fixtures.borg import Setup
-from fixtures.harness import marked_processes
+from fixtures.harness import marked_processes, wait_for
 from fixtures.sshd import Sshd
 
 BORG_PASSPHRASE, SSH_PASSPHRASE = "correct horse battery", "staple: \"of\" the 'key' %41 \\ é"
@@ -13,15 +15,11 @@ BORG_PASSPHRASE, SSH_PASSPHRASE = "correct horse battery", "staple: \"of\" the '
 @pytest.fixture(scope="module")
 def sshd(module_folder):
     """The key is protected only once the repository is made, by a borg of our own."""
-    from fixtures.sshd import keygen
     with Sshd(module_folder / "sshd") as one:
-        one.protect = lambda: _protect(one.key)
-        one.keygen = keygen
         yield one
 
 
-def _protect(key):
-    import subprocess
+def protect(key):
     subprocess.run(["ssh-keygen", "-q", "-p", "-P", "", "-N", SSH_PASSPHRASE, "-f", str(key)],
                    check=True, capture_output=True)
 
@@ -32,7 +30,7 @@ def one(shared, sshd):
     made.repositories = [sshd.location(shared.folder / "repo-remote")]
     borg.make_repository(made.home, made.repositories[0], BORG_PASSPHRASE, sshd.rsh)
     made.write(ssh_command=sshd.rsh)
-    sshd.protect()
+    protect(sshd.key)
     return made
 
 
@@ -85,7 +83,6 @@ def test_an_unknown_host_key_is_not_asked_of_the_askpass_for_ever(shared, one, s
 
 
 def test_cancelling_ends_the_servers_side_too(shared, one):
-    from fixtures.harness import wait_for
     sources = one.source / "more"
     borg.make_sources(sources, "more", 60, 1_000_000)
     one.write(compression="lzma,9")

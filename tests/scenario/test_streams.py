@@ -8,8 +8,9 @@ import time
 import pytest
 
 from fixtures.borg import Setup
-from fixtures.harness import SANITIZED, SCALE, SEED, wait_for
+from fixtures.harness import HEADER, SANITIZED, SCALE, SEED, Daemon, wait_for
 from fixtures.hooks import Gate, Lines
+from fixtures.sse import Stream
 
 CUTS = 20 if SANITIZED else 100
 
@@ -191,7 +192,6 @@ def test_a_long_poll_answers_as_soon_as_there_is_something(shared, folder):
 
 
 def test_heartbeats_come_while_nothing_happens(folder):
-    from fixtures.harness import Daemon
     with Daemon(folder / "d", APP_SSE_HEARTBEAT_SEC=1) as d:
         gate = Gate(folder)
         Setup(d, "quiet", before_backup=[gate.command])
@@ -211,8 +211,6 @@ def test_heartbeats_come_while_nothing_happens(folder):
 
 def test_the_stream_of_all_jobs_carries_each_with_its_id(shared):
     one, two = Setup(shared, "all1"), Setup(shared, "all2")
-    from fixtures.sse import Stream
-    from fixtures.harness import HEADER
     auth = {"Authorization": f"Bearer {shared.read_token}", "X-From-NodeRed": HEADER}
     with Stream(shared.port, "/events/stream", auth) as stream:
         jobs = {shared.backup(s.label)["job_id"] for s in (one, two)}

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from fixtures.borg import Setup
+from fixtures.client import Client
 from fixtures.harness import BIN, HEADER, SCALE, Daemon, free_port, wait_for
 
 
@@ -166,7 +167,6 @@ def test_check_config_makes_an_unknown_name_an_error(folder):
 def test_a_secret_may_come_from_a_file_but_not_from_both(folder):
     (folder / "token").write_text(GOOD["API_TOKEN"] + "\n")
     with Daemon(folder / "d", API_TOKEN=None, API_TOKEN_FILE=folder / "token") as d:
-        from fixtures.client import Client
         assert Client(d.port, GOOD["API_TOKEN"], HEADER).get("/status").status == 200
     done = run("--check-config", **GOOD, API_TOKEN_FILE=str(folder / "token"), STATE_DIR=str(folder))
     assert done.returncode == 78
