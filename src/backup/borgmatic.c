@@ -12,8 +12,8 @@ bool borgmatic_version_parse(const char *text, struct borgmatic_version *v)
     const char *p = text + strcspn(text, "0123456789\n");
     struct borgmatic_version got = {0};
     /* "2.0.0b14", "1.9.14.dev0": what follows the third number does not order releases here. */
-    int n = sscanf(p, "%9d.%9d.%9d", &got.major, &got.minor, &got.patch);
-    if (n < 2 || got.major < 0 || got.minor < 0 || got.patch < 0)
+    if (*p < '0' || *p > '9' || sscanf(p, "%9d.%9d.%9d", &got.major, &got.minor, &got.patch) < 2 ||
+        got.minor < 0 || got.patch < 0)
         return false;
     *v = got;
     return true;

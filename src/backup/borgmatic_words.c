@@ -12,8 +12,10 @@ static const char *const noise[] = {
     "summary:",
     "Need some help?",
     "Error running configuration file",
+    "Error running actions for repository",
+    "No valid configuration files found",
     "Error parsing configuration file",
-    "An error occurred while parsing a configuration file",
+    "An error occurred",
     "Configuration sections (like location:",
     "The --override flag is deprecated",
     "Remote repository paths without ssh:// syntax",
@@ -41,6 +43,35 @@ static size_t clean_line(char *to, size_t size, const char *s, size_t n)
     return k - lead;
 }
 
+/* "At 'storage.x': VALUE is not of type 'string'": the value may be a secret, so it is left out.
+ * What borgmatic says without quoting a value stays. */
+static void hide_value(char *line, size_t size)
+{
+    static const char *const safe[] = {"Additional properties are not allowed", "False schema"};
+    static const char *const marks[] = {
+        " is not of type ",   " is not one of ", " is not valid under ", " does not match ",
+        " is too long",       " is too short",   " is less than ",       " is greater than ",
+        " has non-unique ",   " should be ",     " is a required ",      " should not be valid ",
+        " does not contain ", " was expected",   " is a dependency of ", " is not a multiple of ",
+    };
+    const char *at = strncmp(line, "At ", 3) == 0 ? strstr(line, ": ") : NULL;
+    if (!at)
+        return;
+    size_t from = (size_t)(at - line) + 2;
+    for (size_t i = 0; i < sizeof safe / sizeof *safe; i++)
+        if (strncmp(line + from, safe[i], strlen(safe[i])) == 0)
+            return;
+    const char *tail = NULL;
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+        for (const char *p = line + from; (p = strstr(p, marks[i])) != NULL; p++)
+            tail = !tail || p > tail ? p : tail;
+    if (tail && strncmp(tail, " is a required ", 15) == 0)
+        return; /* quotes the key that is missing */
+    char kept[LINE_MAX_];
+    (void)snprintf(kept, sizeof kept, "%s", tail ? tail : " is not valid");
+    (void)snprintf(line + from, size - from, "the value%s", kept);
+}
+
 static bool is_noise(const char *line)
 {
     for (size_t i = 0; i < sizeof noise / sizeof *noise; i++)
@@ -57,6 +88,7 @@ void borgmatic_words(const char *stderr_text, char *out, size_t size)
         size_t n = strcspn(p, "\n");
         char *line = lines[seen % LINES_MAX];
         (void)clean_line(line, LINE_MAX_, p, n);
+        hide_value(line, LINE_MAX_);
         bool known = is_noise(line);
         for (size_t i = seen > LINES_MAX - 1 ? seen - (LINES_MAX - 1) : 0; i < seen && !known; i++)
             known = strcmp(lines[i % LINES_MAX], line) == 0;
@@ -68,7 +100,7 @@ void borgmatic_words(const char *stderr_text, char *out, size_t size)
     size_t first = seen > LINES_MAX - 1 ? seen - (LINES_MAX - 1) : 0;
     size_t need = 0;
     for (size_t i = seen; i > first; i--) { /* as many of the last lines as fit */
-        need += strlen(lines[(i - 1) % LINES_MAX]) + 2;
+        need += strlen(lines[(i - 1) % LINES_MAX]) + (i < seen ? 2 : 0);
         if (need >= size && i < seen) {
             first = i;
             break;

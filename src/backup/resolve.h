@@ -22,7 +22,7 @@ struct resolved_repo {
     const char *location; /* as borgmatic hands it to borg: "/srv/repo", "ssh://u@h/./repo" */
     const char
         *normal; /* normalised, for exclusion: no trailing or double slash, scp form → ssh:// */
-    const char *label; /* "" when the config gives none */
+    const char *label; /* "" when the config gives none; what may stand in --repository */
     bool remote;
     const char *const
         *options; /* borg's common options recorded: --remote-path, --lock-wait, …; NULL-term. */
@@ -34,14 +34,15 @@ struct resolved {
     unsigned refs;
     char *file; /* the config file */
     bool sectioned;
-    const char *local_path; /* the borg that the config names, or NULL */
+    const char *local_path; /* the borg that the config names, absolute, or NULL */
     size_t count;
     struct resolved_repo repos[16]; /* LIMIT_REPOS */
 };
 
 struct resolve_settings {
     const char *state_dir;
-    const char *const *env; /* child environment base (PATH, HOME, LC_ALL, …), NULL-terminated */
+    const char *const *env; /* child environment base (HOME, LC_ALL, …), NULL-terminated; must live
+                               as long as the resolve */
     const char *path;       /* PATH of children */
 };
 
@@ -57,6 +58,8 @@ void resolve_config(struct resolve *r, const struct borgmatic_tools *tools, cons
                     resolve_done done, void *arg);
 /* Takes back a question: the callback will not run. */
 void resolve_cancel(struct resolve *r, void *arg);
+/* A name to show: the label, else the last part of the location. Borrowed. */
+const char *resolved_repo_name(const struct resolved_repo *repo);
 struct resolved *resolved_ref(struct resolved *res);
 void resolved_unref(struct resolved *res); /* wipes its secrets with the last reference */
 

@@ -108,6 +108,21 @@ static bool ssh_said(struct verdict *v, const char *text)
     return true;
 }
 
+/* The line that names the exception, before borg's facts about the system. */
+static bool last_of_traceback(const char *text, char *out, size_t size)
+{
+    const char *end = strstr(text, "\n\nPlatform:");
+    const char *from = end;
+    if (!end)
+        return false;
+    while (from > text && from[-1] != '\n')
+        from--;
+    size_t n = utf8_cut(from, (size_t)(end - from), size - 1);
+    memcpy(out, from, n);
+    out[n] = '\0';
+    return true;
+}
+
 static void hear_error(struct verdict *v, const char *msgid, const char *text)
 {
     const struct verdict_cause *c = verdict_cause_of_msgid(msgid);
@@ -121,11 +136,9 @@ static void hear_error(struct verdict *v, const char *msgid, const char *text)
         c = t ? t : c;
     if (!c && strcmp(msgid, "Exception") != 0) /* "Local Exception": the traceback follows */
         c = verdict_cause_unknown();
-    if (c == verdict_cause_unknown()) { /* a traceback's last line but the facts says most */
-        const char *end = strstr(text, "\n\nPlatform:");
-        for (const char *p = text; end && (p = strchr(p, '\n')) && p < end;)
-            text = ++p;
-    }
+    char last[DETAIL_MAX + 1];
+    if (c == verdict_cause_unknown() && last_of_traceback(text, last, sizeof last))
+        text = last;
     keep_cause(v, c, text);
 }
 
@@ -180,6 +193,13 @@ void verdict_text(struct verdict *v, const char *line, size_t n)
     AUTO_FREE char *text = mem_strndup(line, utf8_cut(line, n, MESSAGE_MAX * 4));
     if (!text || text[strspn(text, " \t\r\n")] == '\0')
         return;
+    const char *glued = strstr(text, "{\"type\": "); /* behind a prompt that nobody answers */
+    json_t *message = glued ? json_parse(glued, strlen(glued), NULL) : NULL;
+    if (message) {
+        verdict_message(v, message);
+        json_decref(message);
+        return;
+    }
     keep_message(v, text);
     if (ssh_said(v, text))
         return;
