@@ -6,9 +6,10 @@
  * case that we die (evidence-<pid>.json: exit code, archive name and id). The directory is removed
  * with the control.
  * A peer is believed only when its program is ours (SO_PEERCRED, /proc/PID/exe) and its parent is
- * the job's borgmatic (borg), or when it stands below an ssh below a borg of this job (askpass).
- * Any other caller of that `borg` is told to run the real one untouched. Loop's thread only. The
- * messages are in backup/control_msg.h. */
+ * the job's borgmatic (borg), or when it asks for an ssh that is below a borg of this job, or is
+ * the leader or its child itself (askpass; one answer to each ssh). Any other caller of that `borg`
+ * is told to run the real one untouched. Loop's thread only. The messages are in
+ * backup/control_msg.h. */
 #ifndef BACKUP_CONTROL_H
 #define BACKUP_CONTROL_H
 
@@ -48,22 +49,27 @@ struct control_spec {
     void (*on_message)(void *arg, const struct control_run *run, const json_t *message);
     /* borg wrote a line that is no JSON. */
     void (*on_text)(void *arg, const struct control_run *run, const char *line, size_t n);
-    /* borg has ended: its own code, or the signal that killed it (code then 128 + signal). */
+    /* borg has ended: its own code, or the signal that killed it (code then 128 + signal). A shim
+     * that vanished without a word counts as killed by SIGKILL. Record mode: on_start and on_exit
+     * (0) come together, when all is noted. */
     void (*on_exit)(void *arg, const struct control_run *run, int code, int signal);
-    void *arg;
+    void *arg; /* any callback may free the control */
 };
 
+/* Makes the directory and listens. ERR_INVALID_SECRETS for a passphrase beyond LIMIT_SECRET. */
 struct control *control_new(uv_loop_t *loop, const struct control_spec *spec, struct err *e);
 /* The child that is this job's borgmatic: set right after it was started; until then peers wait. */
 void control_set_leader(struct control *c, pid_t borgmatic);
 const char *control_dir(const struct control *c); /* …/run/<random> */
 /* Entries to add to the child's environment (NULL-terminated, borrowed): PATH with bin/ first,
- * BORGMATIC_API_CONTROL=<socket>, SSH_ASKPASS, SSH_ASKPASS_REQUIRE=force when there is an ssh
- * passphrase. `path` is the PATH that follows bin/. */
+ * BORGMATIC_API_CONTROL=<socket>, BORGMATIC_API_BORG=<real borg>, and SSH_ASKPASS,
+ * SSH_ASKPASS_REQUIRE=force when there is an ssh passphrase. `path` is the PATH that follows bin/;
+ * the caller adds none of its own. NULL without memory. */
 const char *const *control_env(struct control *c, const char *path);
 const char *control_shim(const struct control *c); /* …/bin/borg, for local_path overrides */
 /* SIGINT or another signal to every borg that runs below a shim of this job; how many there were.
- */
+ * One that is only being started gets it as soon as it runs. After SIGINT, SIGTERM or SIGKILL no
+ * other borg is started in this job: borgmatic sees one that ends with 2. */
 unsigned control_signal_borg(struct control *c, int signal);
 /* Closes the socket, removes the directory, wipes; frees itself when its handles are gone. No
  * callback follows. NULL is a no-op. */

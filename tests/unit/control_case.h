@@ -21,6 +21,9 @@
 
 #include <cmocka.h>
 
+/* A borg that says what it was given and ends with 7. */
+#define FAKE_BORG "#!/bin/sh\necho \"real $*\"\nexit 7\n"
+
 enum { CASE_OUT = 8 * 1024 * 1024, CASE_RUNS = 8, CASE_DEADLINE_MS = 60 * 1000, CASE_ENVS = 32 };
 
 struct control_case {
@@ -28,6 +31,7 @@ struct control_case {
     uv_timer_t deadline;
     char root[64]; /* a directory of its own, removed at the end */
     char state[512];
+    char fake[128];
     struct control_spec spec;
     struct control *control;
     struct proc *proc;
@@ -143,6 +147,27 @@ static inline void case_init(struct control_case *t, const char *borg)
                                     .arg = t};
 }
 
+static inline void case_write(const struct control_case *t, const char *name, const char *text,
+                              mode_t mode)
+{
+    char path[512];
+    (void)snprintf(path, sizeof path, "%s/%s", t->root, name);
+    FILE *f = fopen(path, "we");
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(chmod(path, mode), 0);
+}
+
+/* The same with a borg of the test's making: a shell script. */
+static inline void case_init_fake(struct control_case *t, const char *script)
+{
+    case_init(t, NULL);
+    case_write(t, "fake", script, 0755);
+    (void)snprintf(t->fake, sizeof t->fake, "%s/fake", t->root);
+    t->spec.borg = t->fake;
+}
+
 static inline void case_open(struct control_case *t)
 {
     struct err e = {0};
@@ -207,18 +232,6 @@ static inline void case_script(struct control_case *t, const char *script)
     case_wait(t);
 }
 
-static inline void case_write(const struct control_case *t, const char *name, const char *text,
-                              mode_t mode)
-{
-    char path[512];
-    (void)snprintf(path, sizeof path, "%s/%s", t->root, name);
-    FILE *f = fopen(path, "we");
-    assert_non_null(f);
-    assert_true(fputs(text, f) >= 0);
-    assert_int_equal(fclose(f), 0);
-    assert_int_equal(chmod(path, mode), 0);
-}
-
 static inline void case_done(struct control_case *t)
 {
     char command[128];
@@ -265,6 +278,21 @@ static inline size_t case_count(const struct control_case *t, const char *match,
         n += v && strcmp(v, is) == 0;
     }
     return n;
+}
+
+/* A file of /proc/PID with its NULs as newlines; "" when the process is gone. */
+static inline void case_read_proc(pid_t pid, const char *file, char *out, size_t size)
+{
+    char path[64];
+    (void)snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, file);
+    FILE *f = fopen(path, "re");
+    size_t n = f ? fread(out, 1, size - 1, f) : 0;
+    for (size_t i = 0; i < n; i++)
+        if (out[i] == '\0')
+            out[i] = '\n';
+    out[n] = '\0';
+    if (f)
+        (void)fclose(f);
 }
 
 /* −1: this process is the test itself. */
