@@ -2,6 +2,7 @@
 #include "api/openapi.h"
 #include "backup/control.h"
 #include "base/buf.h"
+#include "base/json.h"
 #include "config.h"
 #include "healthcheck.h"
 #include "limits.h"
@@ -85,6 +86,7 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "borgmatic-api: too many arguments; see --help\n");
         return EX_USAGE;
     }
+    json_use_wiped_memory();
     if (sodium_init() < 0)
         return EX_OSERR;
     if (strcmp(word, "serve") == 0)

@@ -2,6 +2,8 @@
 
 #include "api/app.h"
 #include "api/auth.h"
+#include "api/feed.h"
+#include "api/handlers/poll.h"
 #include "api/metrics.h"
 #include "api/probes.h"
 #include "api/ratelimit.h"
@@ -75,6 +77,8 @@ static void on_hub_closed(void *arg)
 
 static void on_http_closed(void *arg)
 {
+    feeds_close(d.app.feeds);
+    polls_free(d.app.polls);
     jobs_free(d.app.jobs);
     hub_close(d.app.hub, on_hub_closed, NULL);
 }
@@ -90,6 +94,8 @@ static void close_http(uv_timer_t *t)
 
 static void on_jobs_idle(void *arg)
 {
+    feeds_stop(d.app.feeds);
+    polls_stop(d.app.polls);
     http_server_drain(d.app.http);
     (void)uv_timer_start(&d.timer, close_http, 0, CLOSE_LOOK_MS);
 }
@@ -186,8 +192,10 @@ static bool open_api(struct err *e)
     d.app.auth = auth_new(&d.config, e);
     d.app.ratelimit = ratelimit_new(d.config.rate_limit_scale);
     d.app.metrics = metrics_new(&d.app, e);
-    if (!d.app.auth || !d.app.ratelimit || !d.app.metrics)
-        return false;
+    d.app.feeds = feeds_new(&d.loop, d.app.hub, (unsigned)d.config.sse_heartbeat_s, e);
+    d.app.polls = polls_new(e);
+    if (!d.app.auth || !d.app.ratelimit || !d.app.metrics || !d.app.feeds || !d.app.polls)
+        return e->code == ERR_NONE ? err_set(e, ERR_NO_MEMORY, "no memory") : false;
     const struct http_settings set = {.max_conns = (unsigned)d.config.max_conns};
     d.app.http = http_server_new(&d.loop, &callbacks, &d.app, &set, e);
     return d.app.http != NULL;
