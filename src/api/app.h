@@ -18,6 +18,10 @@ struct auth;
 struct ratelimit;
 struct metrics;
 struct probes;
+struct feeds;
+struct polls;
+struct await;
+struct idem;
 
 struct app {
     uv_loop_t *loop;
@@ -31,6 +35,10 @@ struct app {
     struct ratelimit *ratelimit;  /* api/ratelimit */
     struct metrics *metrics;      /* api/metrics */
     struct probes *probes;        /* api/probes: borgmatic's versions, directories; cached */
+    struct feeds *feeds;          /* api/feed: event streams and logs on their way to clients */
+    struct polls *polls;          /* api/handlers/poll: polls that wait */
+    struct await *awaits;         /* api/await: requests that wait for a job's end; starts NULL */
+    struct idem *idem;            /* api/idempotency: keys whose request is in hand; starts NULL */
     const char *const *child_env; /* base environment of every child, NULL-terminated; no secrets */
     const char *child_path;       /* its PATH */
     double started;               /* Unix time */

@@ -17,6 +17,18 @@
 #include <stdint.h>
 
 struct route;
+struct idem;
+
+enum {
+    CALL_PATH_VALUES = 4, /* {…} in one pattern */
+    CALL_FAULTS = 16,     /* faults of one request that are listed */
+    CALL_IGNORED = 16,    /* unknown fields that are listed */
+    CALL_SECRETS = 4,
+};
+
+struct call_fault {
+    const char *field, *message; /* in the request's arena */
+};
 
 enum role { ROLE_NONE, ROLE_TICKET, ROLE_READ, ROLE_ACTION, ROLE_WRITE, ROLE_ADMIN };
 const char *role_name(enum role r);
@@ -27,18 +39,28 @@ struct call {
     const struct route *route;
     enum role role;    /* who asks; ROLE_NONE on public routes without a token */
     char identity[24]; /* stable short name of the token in use, for limits and logs; no secret */
-    json_t *body;      /* an object ({} when empty); its secrets are in `params` only */
+    json_t *body;      /* an object ({} when empty), without its secrets */
     json_t *params;    /* validated values by name: path, query and body; secrets left out */
-    const char *ignored[16]; /* unknown fields of a compatible route */
+    const char *ignored[CALL_IGNORED]; /* unknown fields of a compatible route */
     size_t ignored_count;
     struct {
         const char *name;
         struct secret *value;
-    } secrets[4];
+    } secrets[CALL_SECRETS];
     size_t secret_count;
     bool prefer_async, prefer_strict;
-    int prefer_wait_s;           /* Prefer: wait=N, −1: not asked */
-    const char *idempotency_key; /* or NULL */
+    int prefer_wait_s; /* Prefer: wait=N, −1: not asked */
+    const char
+        *idempotency_key; /* for job_spec, with call_fingerprint (api/idempotency); or NULL */
+
+    /* The router's and the answers' own. */
+    const char *path_values[CALL_PATH_VALUES]; /* still encoded, as long as path_lengths says */
+    size_t path_lengths[CALL_PATH_VALUES];
+    struct call_fault faults[CALL_FAULTS];
+    size_t fault_count;
+    unsigned retry_after_s;
+    bool invalid_credential;
+    struct idem *idem;
 };
 
 /* Values of parameters: declared in the row, already of the right type and range. */
@@ -48,7 +70,8 @@ bool call_bool(const struct call *c, const char *name, bool fallback);
 bool call_has(const struct call *c, const char *name);
 const struct secret *call_secret(const struct call *c, const char *name); /* borrowed; or NULL */
 
-/* ---- answers ---- */
+/* ---- answers ----
+ * The call is over with the answer: nothing of it may be used afterwards. */
 /* Begins {"ok":true, or {"ok":false, in `b`; write members with `w`; then call_reply. */
 void call_begin(struct call *c, struct buf *b, struct jsonw *w, bool ok);
 /* Ends the object (adds "ignored" when there is something) and answers. */
@@ -60,14 +83,24 @@ void call_error(struct call *c, const struct err *e);
 void call_error_job(struct call *c, const struct err *e, const char *job_id);
 /* call_error and more members: begin, add, call_reply with err_status(e->code). */
 void call_begin_error(struct call *c, struct buf *b, struct jsonw *w, const struct err *e);
+/* Answers with a body of another type (emptied), or with none (type and body NULL). */
+void call_send(struct call *c, int status, const char *type, struct buf *body);
+/* Begins a streamed answer, as http_stream_begin. */
+struct http_stream *call_stream(struct call *c, int status, const char *type,
+                                const struct http_stream_cb *cb, void *arg);
 
 /* The job's addresses: "sse" and "poll" members, with a ticket (design §5.2). */
 void call_job_links(struct call *c, struct jsonw *w, const char *job_id);
+/* "job": its record. */
+void call_job_record(struct jsonw *w, const struct job *j);
 
 /* Answers when the job ends: 200 {"ok":true,"job_id",…,"returncode","stdout","stderr"} for
  * succeeded and warning, else the status of its error with "job_id" and the verdict. `wait_s` 0: as
  * long as it takes; past it the answer is 202 with the job. A client that goes away cancels a
  * reading job nobody else waits for. */
 void call_await_job(struct call *c, struct job *j, int wait_s);
+/* {"ok":true,"job_id","state","pid","sse","poll"} with 202 and Location: for Prefer:
+ * respond-async, and for what a replayed Idempotency-Key finds. */
+void call_job_started(struct call *c, int status, const struct job *j);
 
 #endif

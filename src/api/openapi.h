@@ -1,12 +1,12 @@
-/* openapi: the API's description, made from the rows of the route table. Pure. */
+/* openapi: the route table as documents. Pure but for the table. */
 #ifndef API_OPENAPI_H
 #define API_OPENAPI_H
 
 #include "base/buf.h"
 
-/* OpenAPI 3.1 as docs/openapi.yaml holds it. */
+/* docs/openapi.yaml (OpenAPI 3.1). */
 void openapi_document(struct buf *out);
-/* The table of routes between the markers of the README. */
+/* The table of routes in the README. */
 void openapi_markdown(struct buf *out);
 
 #endif

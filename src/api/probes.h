@@ -1,6 +1,6 @@
-/* probes: what is known of the machine: borgmatic and borg, directories, keys. Looked at when we start
- * and every PROBES_EVERY_MS, or when a program's file changes; requests read what was last seen.
- * Loop's thread only; files are looked at on a worker thread. */
+/* probes: what is known of the outside, asked off the request path: borgmatic's and borg's
+ * versions, the folders of the settings. At the start, when a program's file has changed, and every
+ * few minutes. Loop's thread; the folders are looked at on a worker thread. */
 #ifndef API_PROBES_H
 #define API_PROBES_H
 
@@ -13,14 +13,26 @@
 
 struct probes;
 
-/* `path` and `env` (of children) outlive it. The first look begins at once. */
-struct probes *probes_new(uv_loop_t *loop, const struct config *c, const char *path,
+/* `path` and `env` (NULL-terminated) are those of children; they and the config must outlive it.
+ * The first look begins with the loop. */
+struct probes *probes_new(uv_loop_t *loop, const struct config *set, const char *path,
                           const char *const *env, struct err *e);
-/* Calls that wait are dropped; frees itself when its handles are gone. NULL is a no-op. */
+/* Who waits is dropped; frees itself when nothing of it is under way. NULL is a no-op. */
 void probes_close(struct probes *p);
 
-/* The tools, as soon as they are known: `known` runs once, at once when they are, else from the loop. */
+/* What is installed: `known` runs once, at once when it is known, else from the loop. When too many
+ * wait, or nothing can be asked, `t->problem` says so. */
 void probes_tools(struct probes *p, void (*known)(void *arg, const struct borgmatic_tools *t),
                   void *arg);
+
+struct probes_view {
+    double checked; /* Unix time of the last look; 0: none yet */
+    /* what is wrong, or "" */
+    const char *borgmatic_problem, *config_problem, *ssh_problem, *docker_problem;
+    const char *borgmatic_details, *docker, *docker_details;
+    const char *borgmatic_version, *borg_version; /* "1.9.14", or "" */
+};
+/* Pointers are borrowed until the loop turns. */
+void probes_look(const struct probes *p, struct probes_view *v);
 
 #endif

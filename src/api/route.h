@@ -43,6 +43,8 @@ struct route {
     void (*handler)(struct call *c);
     bool compatible; /* a path of the reference API: unknown fields are ignored and listed */
     bool awaited;    /* answers when its job has ended */
+    bool starts_job; /* refused while going down; takes an Idempotency-Key */
+    bool no_header;  /* its clients can send no X-From-NodeRed (Prometheus) */
     const char *summary;
 };
 

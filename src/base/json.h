@@ -10,6 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Makes jansson allocate through mem and wipe what it gives back: trees and the parser's own
+ * buffers hold the secrets of requests. Call once, before any JSON is made. */
+void json_use_wiped_memory(void);
+
 /* Parses exactly one JSON value (any type); the caller owns it (json_decref). On failure NULL and
  * ERR_INVALID_JSON with line and column. Depth is bounded by LIMIT_JSON_DEPTH. */
 json_t *json_parse(const char *text, size_t n, struct err *e);

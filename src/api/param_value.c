@@ -1,0 +1,160 @@
+#include "api/param_value.h"
+
+#include "api/params.h"
+#include "base/utf8.h"
+#include "limits.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char alnum[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+bool params_is_label(const char *s)
+{
+    size_t n = strlen(s);
+    return n > 0 && n <= LIMIT_LABEL && strchr(alnum, *s) &&
+           strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == n;
+}
+
+/* Any text that could be an id; whether there is such a job is for others to say. */
+static bool is_job_id(const char *s)
+{
+    size_t n = strlen(s);
+    return n > 0 && n < 128 &&
+           strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-") == n;
+}
+
+static bool has_control(const char *s)
+{
+    for (; *s; s++)
+        if ((unsigned char)*s < 0x20 || *s == 0x7F)
+            return true;
+    return false;
+}
+
+static bool bad(struct err *e, const struct param *p, const char *what)
+{
+    return err_field(e, ERR_BAD_REQUEST, p->name, "%s", what);
+}
+
+static bool string_ok(const struct param *p, const char *s, struct err *e)
+{
+    int64_t max = p->max ? p->max : 1024;
+    if ((int64_t)strlen(s) > max)
+        return err_field(e, ERR_BAD_REQUEST, p->name, "must be at most %" PRId64 " bytes long",
+                         max);
+    if ((int64_t)strlen(s) < p->min)
+        return err_field(e, ERR_BAD_REQUEST, p->name, "must be at least %" PRId64 " bytes long",
+                         p->min);
+    if (has_control(s))
+        return bad(e, p, "must not hold control characters");
+    return true;
+}
+
+static bool secret_ok(const struct param *p, const char *s, struct err *e)
+{
+    size_t n = strlen(s), min = p->min ? (size_t)p->min : SECRET_MIN;
+    if (n > LIMIT_SECRET)
+        return err_field(e, ERR_INVALID_SECRETS, p->name, "must be at most %d bytes long",
+                         LIMIT_SECRET);
+    if (n < min)
+        return err_field(e, ERR_INVALID_SECRETS, p->name, "must be at least %zu bytes long", min);
+    if (has_control(s))
+        return err_field(e, ERR_INVALID_SECRETS, p->name, "must not hold control characters");
+    return true;
+}
+
+static bool text_ok(const struct param *p, const char *s, struct err *e)
+{
+    if (p->type == PARAM_LABEL && !params_is_label(s))
+        return bad(e, p,
+                   "Invalid label format: letters, digits, '.', '_' and '-', the first a letter or "
+                   "digit, at most 64");
+    if (p->type == PARAM_JOB_ID && !is_job_id(s))
+        return bad(e, p, "must be a job id such as create:1700000000000");
+    if (p->type == PARAM_STRING)
+        return string_ok(p, s, e);
+    if (p->type == PARAM_SECRET)
+        return secret_ok(p, s, e);
+    return true;
+}
+
+static bool range_ok(const struct param *p, int64_t v, struct err *e)
+{
+    if (v >= p->min && v <= p->max)
+        return true;
+    return err_field(e, ERR_BAD_REQUEST, p->name,
+                     "must be a whole number from %" PRId64 " to %" PRId64, p->min, p->max);
+}
+
+static json_t *int_from_text(const struct param *p, const char *text, struct err *e)
+{
+    char *end;
+    errno = 0;
+    long long v = strtoll(text, &end, 10);
+    bool digits = (*text >= '0' && *text <= '9') || (*text == '-' && text[1] >= '0');
+    if (errno == ERANGE || !digits || *end)
+        (void)range_ok(p, p->max == INT64_MAX ? INT64_MIN : p->max + 1, e);
+    else if (range_ok(p, v, e))
+        return json_integer(v);
+    return NULL;
+}
+
+json_t *param_from_text(const struct param *p, const char *text, struct err *e)
+{
+    switch (p->type) {
+    case PARAM_INT:
+        return int_from_text(p, text, e);
+    case PARAM_BOOL:
+        if (strcmp(text, "true") == 0 || strcmp(text, "1") == 0)
+            return json_true();
+        if (strcmp(text, "false") == 0 || strcmp(text, "0") == 0)
+            return json_false();
+        (void)bad(e, p, "must be true or false");
+        return NULL;
+    case PARAM_STRING:
+    case PARAM_LABEL:
+    case PARAM_JOB_ID:
+        return text_ok(p, text, e) ? json_string(text) : NULL;
+    case PARAM_SECRET:
+        break; /* an address is logged by others: no secret belongs there */
+    }
+    (void)bad(e, p, "must not be given in the address");
+    return NULL;
+}
+
+static bool bool_ok(const struct param *p, const json_t *v, struct err *e)
+{
+    if (json_is_boolean(v))
+        return true;
+    const char *s = json_string_value(v);
+    if (s && (strcmp(s, "true") == 0 || strcmp(s, "false") == 0))
+        return err_field(e, ERR_BAD_REQUEST, p->name,
+                         "must be true or false, without quotes: \"%s\" is text", s);
+    return bad(e, p, "must be true or false");
+}
+
+static bool int_ok(const struct param *p, const json_t *v, struct err *e)
+{
+    if (json_is_integer(v))
+        return range_ok(p, json_integer_value(v), e);
+    if (json_is_string(v))
+        return err_field(e, ERR_BAD_REQUEST, p->name,
+                         "must be a whole number from %" PRId64 " to %" PRId64 ", without quotes",
+                         p->min, p->max);
+    return range_ok(p, p->max == INT64_MAX ? INT64_MIN : p->max + 1, e);
+}
+
+bool param_json_ok(const struct param *p, const json_t *v, struct err *e)
+{
+    if (p->type == PARAM_BOOL)
+        return bool_ok(p, v, e);
+    if (p->type == PARAM_INT)
+        return int_ok(p, v, e);
+    if (!json_is_string(v))
+        return err_field(e, p->type == PARAM_SECRET ? ERR_INVALID_SECRETS : ERR_BAD_REQUEST,
+                         p->name, "must be text");
+    return text_ok(p, json_string_value(v), e);
+}

@@ -1,0 +1,244 @@
+#include "api/probes.h"
+
+#include "base/mem.h"
+#include "limits.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+/* What the worker thread fills in while `work` runs, and nobody else touches. */
+struct outside {
+    char config_dir[512], ssh_dir[512], borgmatic[256], borg[256]; /* to look at */
+    char config_problem[256], ssh_problem[256];                    /* found */
+    int64_t mtime[2];
+};
+
+struct probes {
+    uv_loop_t *loop;
+    const struct config *set;
+    const char *path;
+    const char *const *env;
+    uv_timer_t timer;
+    uv_work_t work;
+    struct outside outside;
+    struct borgmatic_tools tools;
+    bool known, asking, looking, closing;
+    int64_t mtime[2];
+    uint64_t asked_ms;
+    double checked;
+    char config_problem[256], ssh_problem[256], details[96], borgmatic_version[32],
+        borg_version[32];
+    struct {
+        void (*known)(void *arg, const struct borgmatic_tools *t);
+        void *arg;
+    } waiting[PROBES_WAITING];
+    size_t waiting_count;
+    bool handle_open;
+};
+
+static void look(struct probes *p);
+
+/* ---- the end ---- */
+
+static void over(struct probes *p)
+{
+    if (p->closing && !p->asking && !p->looking && !p->handle_open)
+        mem_free(p);
+}
+
+static void on_handle_closed(uv_handle_t *h)
+{
+    struct probes *p = h->data;
+    p->handle_open = false;
+    over(p);
+}
+
+void probes_close(struct probes *p)
+{
+    if (!p)
+        return;
+    p->closing = true;
+    p->waiting_count = 0;
+    uv_close((uv_handle_t *)&p->timer, on_handle_closed);
+}
+
+/* ---- borgmatic ---- */
+
+static void version_text(struct borgmatic_version v, char *out, size_t size)
+{
+    *out = '\0';
+    if (v.major || v.minor || v.patch)
+        (void)snprintf(out, size, "%d.%d.%d", v.major, v.minor, v.patch);
+}
+
+static void tell_waiting(struct probes *p)
+{
+    while (p->waiting_count && !p->closing) {
+        size_t last = --p->waiting_count;
+        p->waiting[last].known(p->waiting[last].arg, &p->tools);
+    }
+}
+
+static void on_tools(void *arg, const struct borgmatic_tools *t)
+{
+    struct probes *p = arg;
+    p->asking = false;
+    if (p->closing) {
+        over(p);
+        return;
+    }
+    p->tools = *t;
+    p->known = true;
+    version_text(t->borgmatic_version, p->borgmatic_version, sizeof p->borgmatic_version);
+    version_text(t->borg_version, p->borg_version, sizeof p->borg_version);
+    (void)snprintf(p->details, sizeof p->details, "borgmatic %s, borg %s", p->borgmatic_version,
+                   p->borg_version);
+    look(p);
+    tell_waiting(p);
+}
+
+static void ask(struct probes *p)
+{
+    struct err e = {0};
+    if (p->asking)
+        return;
+    p->asked_ms = uv_now(p->loop);
+    p->asking = true;
+    if (borgmatic_probe(p->loop, p->path, p->env, on_tools, p, &e))
+        return;
+    p->asking = false;
+    if (p->known)
+        return;
+    (void)snprintf(p->tools.problem, sizeof p->tools.problem, "%.255s", e.msg);
+    tell_waiting(p);
+}
+
+/* ---- folders and files, on a worker thread ---- */
+
+static void folder_problem(const char *what, const char *path, char *out, size_t size)
+{
+    struct stat st;
+    *out = '\0';
+    if (stat(path, &st) != 0 || access(path, R_OK | X_OK) != 0)
+        (void)snprintf(out, size, "%s %.150s: %s", what, path, strerror(errno));
+    else if (!S_ISDIR(st.st_mode))
+        (void)snprintf(out, size, "%s %.150s is no folder", what, path);
+}
+
+static int64_t changed_at(const char *file)
+{
+    struct stat st;
+    if (!*file || stat(file, &st) != 0)
+        return 0;
+    return (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+}
+
+static void work(uv_work_t *w)
+{
+    struct outside *o = &((struct probes *)w->data)->outside;
+    folder_problem("BORGMATIC_CONFIG_DIR", o->config_dir, o->config_problem,
+                   sizeof o->config_problem);
+    folder_problem("BORG_SSH_DIR", o->ssh_dir, o->ssh_problem, sizeof o->ssh_problem);
+    o->mtime[0] = changed_at(o->borgmatic);
+    o->mtime[1] = changed_at(o->borg);
+}
+
+static void after_work(uv_work_t *w, int status)
+{
+    struct probes *p = w->data;
+    const struct outside *o = &p->outside;
+    p->looking = false;
+    if (p->closing) {
+        over(p);
+        return;
+    }
+    struct timeval now;
+    (void)gettimeofday(&now, NULL);
+    p->checked = (double)now.tv_sec + (double)now.tv_usec / 1e6;
+    memcpy(p->config_problem, o->config_problem, sizeof p->config_problem);
+    memcpy(p->ssh_problem, o->ssh_problem, sizeof p->ssh_problem);
+    bool first = p->mtime[0] == 0 && p->mtime[1] == 0;
+    bool changed = memcmp(p->mtime, o->mtime, sizeof p->mtime) != 0;
+    memcpy(p->mtime, o->mtime, sizeof p->mtime);
+    bool old = uv_now(p->loop) - p->asked_ms >= PROBES_ASK_MS;
+    if (p->known && (old || (changed && !first)))
+        ask(p);
+}
+
+static void look(struct probes *p)
+{
+    if (p->looking)
+        return;
+    struct outside *o = &p->outside;
+    (void)snprintf(o->config_dir, sizeof o->config_dir, "%s", p->set->config_dir);
+    (void)snprintf(o->ssh_dir, sizeof o->ssh_dir, "%s", p->set->ssh_dir);
+    memcpy(o->borgmatic, p->tools.borgmatic, sizeof o->borgmatic);
+    memcpy(o->borg, p->tools.borg, sizeof o->borg);
+    p->work.data = p;
+    p->looking = uv_queue_work(p->loop, &p->work, work, after_work) == 0;
+}
+
+static void on_timer(uv_timer_t *t)
+{
+    struct probes *p = t->data;
+    look(p);
+    if (!p->known)
+        ask(p);
+}
+
+/* ---- for others ---- */
+
+struct probes *probes_new(uv_loop_t *loop, const struct config *set, const char *path,
+                          const char *const *env, struct err *e)
+{
+    struct probes *p = mem_zalloc(sizeof *p);
+    if (!p) {
+        (void)err_set(e, ERR_NO_MEMORY, "out of memory");
+        return NULL;
+    }
+    p->loop = loop;
+    p->set = set;
+    p->path = path;
+    p->env = env;
+    (void)uv_timer_init(loop, &p->timer);
+    p->timer.data = p;
+    p->handle_open = true;
+    (void)uv_timer_start(&p->timer, on_timer, 0, PROBES_LOOK_MS);
+    return p;
+}
+
+void probes_tools(struct probes *p, void (*known)(void *arg, const struct borgmatic_tools *t),
+                  void *arg)
+{
+    static const struct borgmatic_tools busy = {.problem = "too many requests wait for borgmatic"};
+    if (p->known) {
+        known(arg, &p->tools);
+    } else if (p->waiting_count == PROBES_WAITING) {
+        known(arg, &busy);
+    } else {
+        p->waiting[p->waiting_count].known = known;
+        p->waiting[p->waiting_count++].arg = arg;
+    }
+}
+
+void probes_look(const struct probes *p, struct probes_view *v)
+{
+    bool docker_wanted = *p->set->docker_host || *p->set->aio_master;
+    *v = (struct probes_view){
+        .checked = p->checked,
+        .borgmatic_problem = p->tools.problem,
+        .config_problem = p->config_problem,
+        .ssh_problem = p->ssh_problem,
+        .docker_problem = docker_wanted ? "this version does not use Docker yet" : "",
+        .borgmatic_details = p->known ? p->details : "not asked yet",
+        .docker = docker_wanted ? "error" : "skipped",
+        .docker_details =
+            docker_wanted ? "this version does not use Docker yet" : "not used by this version",
+        .borgmatic_version = p->borgmatic_version,
+        .borg_version = p->borg_version,
+    };
+}
