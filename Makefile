@@ -1,7 +1,7 @@
 # The verbs people type. How the program is built stands in meson.build; what a verb does beyond one
 # line stands in a script of its name in tools/.
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo run test test-full bench bench-check fuzz format lint coverage clean
+.PHONY: help deps build demo run test test-full bench bench-check fuzz format lint coverage docs clean
 
 FUZZ_SECONDS ?= 60
 
@@ -47,6 +47,9 @@ lint: deps ## the rules of the house, checked
 
 coverage: deps ## run the tests counted; fails under 90 % of lines
 	@tools/coverage
+
+docs: build ## write docs/ and the README's table of routes from the program's own tables
+	@tools/docs
 
 clean: ## remove what was built
 	@rm -rf build build-*
