@@ -62,7 +62,7 @@ static void repository(struct jsonw *w, const struct create_repo *r)
     create_location_shown(r->repo->location, location, sizeof location);
     jsonw_begin_object(w);
     jsonw_kstr(w, "repository", location);
-    jsonw_kstr(w, "label", r->repo->label);
+    jsonw_kstr(w, "label", resolved_repo_name(r->repo));
     jsonw_key(w, "exit_code");
     if (r->main_ran && r->exited)
         jsonw_int(w, r->code);

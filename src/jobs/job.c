@@ -2,6 +2,7 @@
 #include "base/jsonw.h"
 #include "base/mem.h"
 #include "jobs/job_internal.h"
+#include "sys/log.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -177,6 +178,8 @@ void job_start(struct job *j)
     j->started = true;
     j->started_ms = now_ms();
     job_arm_deadline(j);
+    log_event(LOG_L_INFO, "job_started", "job", j->id, "label", j->label, "role", j->role,
+              "address", j->address, NULL);
     job_status_event(j);
     keep_row(j, false);
     job_tell(j);

@@ -1,6 +1,7 @@
 /* jobs: the table of jobs: admission, whose turn it is, who is remembered. */
 #include "base/mem.h"
 #include "jobs/job_internal.h"
+#include "sys/log.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -266,6 +267,16 @@ bool jobs_adopt(struct jobs *js, const struct store_job *row, uint64_t mark,
     return uv_timer_start(&j->deadline, start_adopted, 0, 0) == 0;
 }
 
+static void log_ended(const struct job *j)
+{
+    char ms[24], code[24];
+    bool well = j->state == JOB_SUCCEEDED || j->state == JOB_WARNING;
+    log_event(well ? LOG_L_INFO : LOG_L_WARNING, "job_ended", "job", j->id, "label", j->label,
+              "state", job_state_name(j->state), "error", j->api ? err_word(j->api) : NULL,
+              "message", j->sentence, "exit_code", log_int(j->exit_code, code), "ms",
+              log_int(j->ended_ms - (j->started_ms ? j->started_ms : j->queued_ms), ms), NULL);
+}
+
 static void remember(struct job *j)
 {
     struct jobs *js = j->js;
@@ -285,6 +296,7 @@ void jobs_ended(void *arg, bool ok, const struct err *e)
     if (j->ops->free)
         j->ops->free(j->work);
     j->work = NULL;
+    log_ended(j);
     job_close_timer(j);
     remember(j);
     job_tell(j);

@@ -118,7 +118,8 @@ static void options_of(struct call *c, const struct resolved *config, bool dry_r
                        struct borgmatic_options *o)
 {
     *o = (struct borgmatic_options){
-        .verbosity = call_has(c, "verbosity") ? (int)call_int(c, "verbosity", 0) : BORGMATIC_VERBOSITY_UNSET,
+        .verbosity =
+            call_has(c, "verbosity") ? (int)call_int(c, "verbosity", 0) : BORGMATIC_VERBOSITY_UNSET,
         .stats = call_bool(c, "stats", false) && !dry_run,
         .list = call_bool(c, "list", false),
         .comment = call_str(c, "comment", NULL),
