@@ -9,6 +9,7 @@
 #include "api/ratelimit.h"
 #include "api/route.h"
 #include "backup/recover.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "child_env.h"
 #include "limits.h"
@@ -271,6 +272,7 @@ static void prepare_process(void)
 int serve(void)
 {
     prepare_process();
+    json_use_wiped_memory();
     if (!read_settings())
         return EX_CONFIG;
     struct timeval now;

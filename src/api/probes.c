@@ -119,10 +119,15 @@ static void ask(struct probes *p)
 
 /* ---- folders and files, on a worker thread ---- */
 
-static void folder_problem(const char *what, const char *path, char *out, size_t size)
+/* That the folder `unused` is not there is no problem: the setting's default, and nobody uses it.
+ */
+static void folder_problem(const char *what, const char *path, const char *unused, char *out,
+                           size_t size)
 {
     struct stat st;
     *out = '\0';
+    if (stat(path, &st) != 0 && errno == ENOENT && strcmp(path, unused) == 0)
+        return;
     if (stat(path, &st) != 0 || access(path, R_OK | X_OK) != 0)
         (void)snprintf(out, size, "%s %.150s: %s", what, path, strerror(errno));
     else if (!S_ISDIR(st.st_mode))
@@ -140,9 +145,9 @@ static int64_t changed_at(const char *file)
 static void work(uv_work_t *w)
 {
     struct outside *o = &((struct probes *)w->data)->outside;
-    folder_problem("BORGMATIC_CONFIG_DIR", o->config_dir, o->config_problem,
+    folder_problem("BORGMATIC_CONFIG_DIR", o->config_dir, "", o->config_problem,
                    sizeof o->config_problem);
-    folder_problem("BORG_SSH_DIR", o->ssh_dir, o->ssh_problem, sizeof o->ssh_problem);
+    folder_problem("BORG_SSH_DIR", o->ssh_dir, "/root/.ssh", o->ssh_problem, sizeof o->ssh_problem);
     o->mtime[0] = changed_at(o->borgmatic);
     o->mtime[1] = changed_at(o->borg);
 }

@@ -21,7 +21,8 @@ struct poll {
     struct buf items;
     size_t count;
     uint64_t cursor;
-    bool full, ended, waits;
+    uint64_t last_event; /* of a job that had ended before */
+    bool was_ended, full, ended, waits;
 };
 
 struct polls {
@@ -62,10 +63,19 @@ static struct call *take_apart(struct poll *p)
     return c;
 }
 
+/* Is there nothing from this id on, for good? */
+static bool nothing_follows(const struct poll *p, uint64_t cursor)
+{
+    const struct job *j = jobs_find(p->call->app->jobs, p->job);
+    if (j && job_state_final(job_state(j)))
+        return cursor > job_last_event(j);
+    return !j && p->was_ended && cursor > p->last_event;
+}
+
 static void answer(struct poll *p)
 {
     uint64_t cursor = p->full ? p->cursor : hub_reader_position(p->reader);
-    bool ended = p->ended && !p->full;
+    bool ended = nothing_follows(p, cursor);
     struct buf items = p->items;
     struct call *c = take_apart(p);
     struct buf b;
@@ -185,6 +195,8 @@ static void found(struct call *c, const struct job_look *look)
         call_error(take_apart(p), &e);
         return;
     }
+    p->was_ended = look->ended;
+    p->last_event = look->last_event;
     p->waits = wait > 0 && !c->app->polls->stopped;
     uint64_t ms = p->waits ? wait * 1000 : POLL_READ_MS;
     (void)uv_timer_start(&p->timer, on_timer, ms, 0);
