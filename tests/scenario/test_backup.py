@@ -58,7 +58,7 @@ def test_a_backup_makes_an_archive_and_says_so(shared):
 
 
 def test_structured_progress_counts_up_and_the_second_run_estimates(shared):
-    one = Setup(shared, "growing", files=60, size=700_000, compression="zlib,9")
+    one = Setup(shared, "growing", files=60, size=300_000, compression="lzma,6")
     first = shared.backup("growing", progress=True)["job_id"]
     shared.wait_job(first)
     progress = [e["data"] for e in shared.events(first) if e["kind"] == "progress"]
