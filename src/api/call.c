@@ -54,9 +54,9 @@ static void release(struct call *c)
     c->body = c->params = NULL;
 }
 
-static void add_headers(struct call *c)
+static void add_headers(struct call *c, const char *cache)
 {
-    http_add_header(c->req, "Cache-Control", "no-store");
+    http_add_header(c->req, "Cache-Control", cache);
     http_add_header(c->req, "X-Content-Type-Options", "nosniff");
     http_add_header(c->req, "X-Frame-Options", "DENY");
     if (c->role == ROLE_TICKET) /* the page that has a ticket may come from anywhere */
@@ -65,7 +65,7 @@ static void add_headers(struct call *c)
 
 void call_send(struct call *c, int status, const char *type, struct buf *body)
 {
-    add_headers(c);
+    add_headers(c, "no-store");
     release(c);
     http_reply(c->req, status, type, body);
 }
@@ -73,7 +73,7 @@ void call_send(struct call *c, int status, const char *type, struct buf *body)
 struct http_stream *call_stream(struct call *c, int status, const char *type,
                                 const struct http_stream_cb *cb, void *arg)
 {
-    add_headers(c);
+    add_headers(c, "no-cache");
     release(c);
     return http_stream_begin(c->req, status, type, cb, arg);
 }
