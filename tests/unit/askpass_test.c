@@ -71,6 +71,47 @@ static void without_a_passphrase_askpass_is_not_offered_and_refuses(void **state
     case_done(&t);
 }
 
+/* A real ssh with an encrypted key to a real sshd on a free port of this machine, below the real
+ * borg; then with a wrong passphrase, then to a host whose key is not known. */
+static void
+a_real_ssh_gets_in_and_neither_a_wrong_word_nor_a_strange_host_makes_it_loop(void **state)
+{
+    struct control_case t;
+    struct secret *s = secret_new("key phrase", 10);
+    case_init(&t, "/usr/bin/borg");
+    t.spec.ssh_passphrase = s;
+    case_open(&t);
+    case_script(
+        &t,
+        "cd $R; mkdir -p /run/sshd; ssh-keygen -qt ed25519 -N '' -f host\n"
+        "ssh-keygen -qt ed25519 -N 'key phrase' -f key; ssh-keygen -qt ed25519 -N other -f key2\n"
+        "cat key.pub key2.pub >authorized; chmod 600 authorized\n"
+        "port=$(python3 -c 'import socket; s=socket.socket(); s.bind((\"127.0.0.1\",0));"
+        "print(s.getsockname()[1])')\n"
+        "/usr/sbin/sshd -D -e -f /dev/null -p $port -h $R/host -o ListenAddress=127.0.0.1 "
+        "-o AuthorizedKeysFile=$R/authorized -o StrictModes=no -o PidFile=none -o UsePAM=no "
+        "-o PermitRootLogin=yes 2>sshd.log &\n"
+        "sshd=$!; i=0; while ! grep -q listening sshd.log && [ $i -lt 100 ]; do sleep 0.05\n"
+        "i=$((i+1)); done\n"
+        "echo \"[127.0.0.1]:$port $(cat host.pub)\" >known\n"
+        "export BORG_BASE_DIR=$R/base BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK=yes "
+        "BORG_RELOCATED_REPO_ACCESS_IS_OK=yes\n"
+        "borg init -e none $R/repo\n"
+        "repo=ssh://$(id -un)@127.0.0.1:$port$R/repo\n"
+        "BORG_RSH=\"ssh -F none -i $R/key -o UserKnownHostsFile=$R/known\" borg list $repo; echo $?\n"
+        "BORG_RSH=\"ssh -F none -i $R/key2 -o UserKnownHostsFile=$R/known\" borg list $repo; echo $?\n"
+        "BORG_RSH=\"ssh -F none -i $R/key -o UserKnownHostsFile=$R/none\" borg list $repo; echo $?\n"
+        "kill $sshd; cat sshd.log >&2");
+    if (t.exits != 4 || t.exit_codes[1] != 0)
+        fail_msg("%s%s", buf_str(&t.out), buf_str(&t.err));
+    assert_true(t.exit_codes[2] != 0);
+    assert_true(t.exit_codes[3] != 0);
+    assert_null(strstr(buf_str(&t.err), "Failed password")); /* empty ones would get us banned */
+    assert_null(strstr(buf_str(&t.err), "key phrase"));
+    case_done(&t);
+    secret_free(s);
+}
+
 int main(int argc, char **argv)
 {
     int small = control_case_main(argc, argv);
@@ -81,6 +122,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(askpass_answers_once_an_ssh_below_a_borg),
         cmocka_unit_test(askpass_answers_an_ssh_that_is_the_job_itself),
         cmocka_unit_test(without_a_passphrase_askpass_is_not_offered_and_refuses),
+        cmocka_unit_test(
+            a_real_ssh_gets_in_and_neither_a_wrong_word_nor_a_strange_host_makes_it_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
