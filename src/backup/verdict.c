@@ -3,33 +3,15 @@
 #include "backup/ssh_probe.h"
 #include "backup/verdict_cause.h"
 #include "backup/verdict_file.h"
+#include "backup/verdict_internal.h"
 #include "base/json.h"
-#include "base/jsonw.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { MESSAGE_MAX = 1000, MESSAGE_HEAD = 400, DETAIL_MAX = 200 };
-
-struct verdict {
-    bool exited;
-    int code, signal;
-    const struct verdict_cause *cause; /* the best explanation so far, or NULL */
-    char detail[DETAIL_MAX + 1];       /* borg's words for it, one line */
-    bool closed;                       /* the connection broke and nothing said why */
-    char *messages[VERDICT_MESSAGES_MAX];
-    size_t message_count; /* seen; at most VERDICT_MESSAGES_MAX are kept */
-    struct {
-        char *path;
-        const char *reason;
-    } files[VERDICT_FILES_MAX];
-    size_t file_count;
-    bool told, expected, read; /* what verdict_archive said */
-    json_t *archive;
-    char why[DETAIL_MAX + 1];
-};
+enum { MESSAGE_MAX = 1000, MESSAGE_HEAD = 400 };
 
 struct verdict *verdict_new(void)
 {
@@ -45,6 +27,7 @@ void verdict_free(struct verdict *v)
     for (size_t i = 0; i < VERDICT_FILES_MAX; i++)
         mem_free(v->files[i].path);
     json_decref(v->archive);
+    mem_free(v->lock);
     mem_free(v);
 }
 
@@ -123,13 +106,28 @@ static bool last_of_traceback(const char *text, char *out, size_t size)
     return true;
 }
 
+/* "Failed to create/acquire the lock PATH (timeout)." */
+static void keep_lock(struct verdict *v, const char *text)
+{
+    static const char mark[] = "the lock /";
+    const char *from = strstr(text, mark);
+    const char *end = from ? strstr(from, " (timeout)") : NULL;
+    if (!end || v->lock)
+        return;
+    from += sizeof mark - 2;
+    v->lock = mem_strndup(from, (size_t)(end - from));
+}
+
 static void hear_error(struct verdict *v, const char *msgid, const char *text)
 {
     const struct verdict_cause *c = verdict_cause_of_msgid(msgid);
     const struct verdict_cause *t = verdict_cause_of_text(text);
     keep_message(v, text);
-    if (c && strcmp(c->word, "repository_locked") == 0 && verdict_lock_is_cache(text))
-        c = verdict_cause_of_word("cache_locked");
+    if (c && strcmp(c->word, "repository_locked") == 0) {
+        keep_lock(v, text);
+        if (verdict_lock_is_cache(text))
+            c = verdict_cause_of_word("cache_locked");
+    }
     if (c && strcmp(c->word, "connection_closed") == 0)
         v->closed = true;
     if (!c || strcmp(c->word, "lock_failed") == 0)
@@ -213,6 +211,16 @@ void verdict_exit(struct verdict *v, int code, int signal)
     v->signal = signal;
 }
 
+const char *verdict_lock(const struct verdict *v)
+{
+    return v->lock;
+}
+
+void verdict_lock_holder(struct verdict *v, const char *words)
+{
+    one_line(v->holder, sizeof v->holder, words);
+}
+
 bool verdict_wants_probe(const struct verdict *v)
 {
     return v->closed && v->cause && v->cause->rank <= CAUSE_RANK_CONNECTION;
@@ -270,7 +278,10 @@ static void say_failed(const struct verdict *v, struct verdict_result *out)
 {
     const struct verdict_cause *c = v->cause ? v->cause : verdict_cause_unknown();
     const char *made = v->archive ? "; an archive was made nevertheless" : "";
-    if (c == verdict_cause_unknown() && v->detail[0] == '\0')
+    if (v->lock && v->holder[0] != '\0' && c->api == ERR_REPOSITORY_LOCKED)
+        say(out, VERDICT_FAILED, c->word, c->api, "%s (%s, %s)%s", c->sentence, v->lock, v->holder,
+            made);
+    else if (c == verdict_cause_unknown() && v->detail[0] == '\0')
         say(out, VERDICT_FAILED, c->word, c->api, "borg failed with exit code %d%s", v->code, made);
     else if (c->quote && v->detail[0] != '\0')
         say(out, VERDICT_FAILED, c->word, c->api, "%s (%s)%s", c->sentence, v->detail, made);
@@ -322,71 +333,4 @@ void verdict_result(const struct verdict *v, struct verdict_result *out)
         say_ended_well(v, true, out);
     else
         say_failed(v, out);
-}
-
-static void write_archive(struct jsonw *w, const json_t *a)
-{
-    static const char *const strings[] = {"name", "id", "start", "end", "comment"};
-    static const char *const sizes[] = {"original_size", "compressed_size", "deduplicated_size",
-                                        "nfiles"};
-    const json_t *stats = json_object_get(a, "stats");
-    jsonw_key(w, "archive");
-    jsonw_begin_object(w);
-    for (size_t i = 0; i < sizeof strings / sizeof *strings; i++) {
-        const char *s = json_get_str(a, strings[i], "");
-        if (s[0] != '\0')
-            jsonw_kstr(w, strings[i], s);
-    }
-    if (json_is_number(json_object_get(a, "duration")))
-        jsonw_kseconds(w, "duration", json_get_num(a, "duration", 0));
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-        if (json_is_integer(json_object_get(stats, sizes[i])))
-            jsonw_kint(w, sizes[i], json_get_int(stats, sizes[i], 0));
-    jsonw_end_object(w);
-}
-
-static void write_evidence(struct jsonw *w, const struct verdict *v)
-{
-    if (v->exited) {
-        jsonw_kint(w, "exit_code", v->code);
-        if (v->signal != 0)
-            jsonw_kint(w, "signal", v->signal);
-    }
-    jsonw_key(w, "messages");
-    jsonw_begin_array(w);
-    for (size_t i = 0; i < VERDICT_MESSAGES_MAX; i++)
-        if (v->messages[i])
-            jsonw_str(w, v->messages[i]);
-    jsonw_end_array(w);
-    if (v->message_count > VERDICT_MESSAGES_MAX)
-        jsonw_kint(w, "messages_total", (int64_t)v->message_count);
-    jsonw_key(w, "files");
-    jsonw_begin_array(w);
-    for (size_t i = 0; i < VERDICT_FILES_MAX && v->files[i].path; i++) {
-        jsonw_begin_object(w);
-        jsonw_kstr(w, "path", v->files[i].path);
-        jsonw_kstr(w, "reason", v->files[i].reason);
-        jsonw_end_object(w);
-    }
-    jsonw_end_array(w);
-    if (v->file_count > VERDICT_FILES_MAX)
-        jsonw_kint(w, "files_total", (int64_t)v->file_count);
-    if (v->archive)
-        write_archive(w, v->archive);
-}
-
-void verdict_json(const struct verdict *v, struct buf *out)
-{
-    struct verdict_result r;
-    struct jsonw w;
-    verdict_result(v, &r);
-    jsonw_init(&w, out);
-    jsonw_begin_object(&w);
-    jsonw_kstr(&w, "word", r.word);
-    jsonw_kstr(&w, "sentence", r.sentence);
-    jsonw_key(&w, "evidence");
-    jsonw_begin_object(&w);
-    write_evidence(&w, v);
-    jsonw_end_object(&w);
-    jsonw_end_object(&w);
 }

@@ -31,6 +31,11 @@ void verdict_exit(struct verdict *v, int code, int signal);
 bool verdict_wants_probe(const struct verdict *v);
 /* What the probe found: a word of ssh_probe.h and a sentence. */
 void verdict_probe(struct verdict *v, const char *word, const char *sentence);
+/* The path of the lock that borg could not get, or NULL; on the server when the repository is
+ * remote. Borrowed. */
+const char *verdict_lock(const struct verdict *v);
+/* Who holds it (lock_holder.h); joins the sentence. */
+void verdict_lock_holder(struct verdict *v, const char *words);
 /* The archive as read back from borg: JSON of one element of `borg info --json`'s archives, or NULL
  * when it is not there. expected=false: this run need not make one (dry run). `read` false: it
  * could not be read, `why` says so (then a success becomes a warning `unverified`). */

@@ -1,0 +1,30 @@
+/* verdict_internal: what a verdict has collected; for verdict.c and verdict_json.c only. */
+#ifndef BACKUP_VERDICT_INTERNAL_H
+#define BACKUP_VERDICT_INTERNAL_H
+
+#include "backup/verdict.h"
+#include "backup/verdict_cause.h"
+
+enum { DETAIL_MAX = 200 };
+
+struct verdict {
+    bool exited;
+    int code, signal;
+    const struct verdict_cause *cause; /* the best explanation so far, or NULL */
+    char detail[DETAIL_MAX + 1];       /* borg's words for it, one line */
+    bool closed;                       /* the connection broke and nothing said why */
+    char *lock;                        /* its path, when borg could not get it */
+    char holder[DETAIL_MAX + 1];
+    char *messages[VERDICT_MESSAGES_MAX];
+    size_t message_count; /* seen; at most VERDICT_MESSAGES_MAX are kept */
+    struct {
+        char *path;
+        const char *reason;
+    } files[VERDICT_FILES_MAX];
+    size_t file_count;
+    bool told, expected, read; /* what verdict_archive said */
+    json_t *archive;
+    char why[DETAIL_MAX + 1];
+};
+
+#endif
