@@ -124,6 +124,13 @@ static void jobs_ended(const struct metrics *m, bool open, struct buf *b)
 
 static void jobs_last(const struct metrics *m, bool open, struct buf *b)
 {
+    head(b, open, "backup_last_success_timestamp_seconds", "gauge",
+         "When the last backup that succeeded ended.");
+    for (size_t i = 0; i < m->series_count; i++)
+        if (strcmp(m->series[i].type, "create") == 0 && m->series[i].success_ms)
+            (void)buf_printf(
+                b, "borgmatic_api_backup_last_success_timestamp_seconds{target=\"%s\"} %.3f\n",
+                m->series[i].target, (double)m->series[i].success_ms / 1000);
     head(b, open, "job_last_success", "gauge", "Whether the last job of its kind succeeded.");
     for (size_t i = 0; i < m->series_count; i++) {
         labels(b, "job_last_success", &m->series[i]);
@@ -134,13 +141,6 @@ static void jobs_last(const struct metrics *m, bool open, struct buf *b)
         labels(b, "job_last_duration_seconds", &m->series[i]);
         (void)buf_printf(b, "} %.3f\n", m->series[i].seconds);
     }
-    head(b, open, "backup_last_success_timestamp_seconds", "gauge",
-         "When the last backup that succeeded ended.");
-    for (size_t i = 0; i < m->series_count; i++)
-        if (strcmp(m->series[i].type, "create") == 0 && m->series[i].success_ms)
-            (void)buf_printf(
-                b, "borgmatic_api_backup_last_success_timestamp_seconds{target=\"%s\"} %.3f\n",
-                m->series[i].target, (double)m->series[i].success_ms / 1000);
 }
 
 static void ourselves(const struct metrics *m, const struct app *app, bool open, struct buf *b)

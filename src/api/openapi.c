@@ -82,6 +82,18 @@ static bool has_param(const struct route *r, bool body)
     return false;
 }
 
+/* Headers that every route takes which starts a job. */
+static const char start_headers[] =
+    "        - name: Idempotency-Key\n"
+    "          in: header\n"
+    "          description: \"The same key with the same request gives the same job, for a day.\"\n"
+    "          schema: { type: string, minLength: 1, maxLength: 128 }\n"
+    "        - name: Prefer\n"
+    "          in: header\n"
+    "          description: \"respond-async: 202 with the job. wait=N: the answer comes when the "
+    "job has ended, or after N seconds. handling=strict: unknown fields are refused.\"\n"
+    "          schema: { type: string }\n";
+
 static void parameters(struct buf *b, const struct route *r)
 {
     if (!has_param(r, false) && !r->starts_job)
@@ -98,8 +110,7 @@ static void parameters(struct buf *b, const struct route *r)
         schema(b, 12, p);
     }
     if (r->starts_job)
-        (void)buf_puts(b, "        - $ref: \"#/components/parameters/idempotencyKey\"\n"
-                          "        - $ref: \"#/components/parameters/prefer\"\n");
+        (void)buf_puts(b, start_headers);
 }
 
 static void request_body(struct buf *b, const struct route *r)
@@ -175,18 +186,6 @@ static const char components[] =
     "    progressToken: { type: apiKey, in: header, name: X-Progress-Token }\n"
     "    fromHeader: { type: apiKey, in: header, name: X-From-NodeRed }\n"
     "    ticket: { type: apiKey, in: query, name: ticket }\n"
-    "  parameters:\n"
-    "    idempotencyKey:\n"
-    "      name: Idempotency-Key\n"
-    "      in: header\n"
-    "      description: \"The same key with the same request gives the same job, for a day.\"\n"
-    "      schema: { type: string, minLength: 1, maxLength: 128 }\n"
-    "    prefer:\n"
-    "      name: Prefer\n"
-    "      in: header\n"
-    "      description: \"respond-async: 202 with the job. wait=N: the answer comes when the job has "
-    "ended, or after N seconds. handling=strict: unknown fields are refused.\"\n"
-    "      schema: { type: string }\n"
     "  responses:\n"
     "    ok:\n"
     "      description: Done.\n"

@@ -235,11 +235,11 @@ void probes_look(const struct probes *p, struct probes_view *v)
     bool docker_wanted = *p->set->docker_host || *p->set->aio_master;
     *v = (struct probes_view){
         .checked = p->checked,
-        .borgmatic_problem = p->tools.problem,
+        .borgmatic_problem = p->known ? p->tools.problem : "not asked yet",
         .config_problem = p->config_problem,
         .ssh_problem = p->ssh_problem,
         .docker_problem = docker_wanted ? "this version does not use Docker yet" : "",
-        .borgmatic_details = p->known ? p->details : "not asked yet",
+        .borgmatic_details = p->details,
         .docker = docker_wanted ? "error" : "skipped",
         .docker_details =
             docker_wanted ? "this version does not use Docker yet" : "not used by this version",
