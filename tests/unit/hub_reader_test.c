@@ -1,0 +1,429 @@
+#include "hub_kit.h"
+
+#include "base/mem.h"
+#include "jobs/hub_internal.h"
+#include "limits.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* ---- waking ---- */
+
+/* The best of several: another program may hold the processor now and then. */
+static void a_line_reaches_an_idle_reader_at_once(void **state)
+{
+    struct hub_job *j = job("create:1");
+    struct client *c = client("create:1", 0, ALL_LINES);
+    UNTIL(hub_writable(j));
+    pump(c);
+    uint64_t best = UINT64_MAX;
+    for (size_t i = 1; i <= 10; i++) {
+        uint64_t start = uv_hrtime();
+        lines(j, 1, 10);
+        UNTIL(c->n == i);
+        uint64_t took = uv_hrtime() - start;
+        best = took < best ? took : best;
+        kit_pause(&kit, 2 * FANOUT_CLIENT_MS); /* it is idle again */
+    }
+    assert_true(best < 5 * 1000000);
+    end_now(j, "create:1");
+    UNTIL(c->last == HUB_END);
+    client_free(c);
+}
+
+static void a_busy_reader_is_woken_at_intervals(void **state)
+{
+    struct hub_job *j = job("create:1");
+    struct client *c = client("create:1", 0, ALL_LINES);
+    pump(c);
+    uint64_t start = uv_hrtime(), written = 0;
+    while (uv_hrtime() - start < 8 * FANOUT_CLIENT_MS * 1000000ull) {
+        lines(j, 1, 10);
+        written++;
+        kit_pause(&kit, 1);
+    }
+    UNTIL(c->n == written);
+    uint64_t intervals = (uv_hrtime() - start) / (FANOUT_CLIENT_MS * 1000000ull);
+    assert_in_range(c->wakes, 2, intervals + 2);
+    end_now(j, "create:1");
+    UNTIL(c->last == HUB_END);
+    client_free(c);
+}
+
+/* Readers that are woken at different times have intervals of their own. The best of several, as
+ * above. */
+static void a_reader_is_left_alone_although_others_are_due(void **state)
+{
+    struct hub_job *j = job("create:1");
+    struct client *first = client("create:1", 0, ALL_LINES);
+    pump(first);
+    uint64_t best = 0;
+    for (int i = 0; i < 5; i++) {
+        kit_pause(&kit, 2 * FANOUT_CLIENT_MS); /* all are idle */
+        lines(j, 1, 10);
+        kit_pause(&kit, FANOUT_CLIENT_MS / 2);
+        struct client *second = client("create:1", hub_next_id(j), ALL_LINES);
+        pump(second);
+        while (second->wakes < 2) {
+            lines(j, 1, 10);
+            kit_pause(&kit, 1);
+        }
+        best = second->closest_ns > best ? second->closest_ns : best;
+        client_free(second);
+    }
+    assert_true(best > FANOUT_CLIENT_MS * 9 / 10 * 1000000ull);
+    end_now(j, "create:1");
+    client_free(first);
+}
+
+static void many_readers_are_woken_a_few_in_a_turn(void **state)
+{
+    enum { MANY = 2200 };
+    static struct client *many[MANY];
+    struct hub_job *j = job("create:1");
+    UNTIL(hub_writable(j));
+    for (int i = 0; i < MANY; i++) {
+        many[i] = client("create:1", 0, ALL_LINES);
+        pump(many[i]);
+    }
+    lines(j, 1, 10);
+    int woken = 0, turns = 0;
+    for (; woken < MANY && turns < 100; turns++) {
+        (void)uv_run(&kit.loop, UV_RUN_NOWAIT);
+        int now = 0;
+        for (int i = 0; i < MANY; i++)
+            now += many[i]->wakes > 0;
+        assert_true(now - woken <= FANOUT_PER_TURN);
+        woken = now;
+    }
+    assert_int_equal(woken, MANY);
+    assert_in_range(turns, MANY / FANOUT_PER_TURN, MANY / FANOUT_PER_TURN + 5);
+    for (int i = 0; i < MANY; i += 2) { /* half of them go, the others are told on */
+        client_free(many[i]);
+        many[i] = NULL;
+    }
+    end_now(j, "create:1");
+    for (int i = 1; i < MANY; i += 2) {
+        UNTIL(many[i]->last == HUB_END);
+        has_ids(many[i], 0, 1);
+        client_free(many[i]);
+    }
+}
+
+static void ended_jobs_leave_memory_although_readers_stay(void **state)
+{
+    enum { JOBS = 3 * HUB_LINGER };
+    struct client *c[JOBS];
+    for (int i = 0; i < JOBS; i++) {
+        char id[32];
+        (void)snprintf(id, sizeof id, "create:%d", i);
+        struct hub_job *j = job(id);
+        c[i] = client(id, 0, ALL_LINES);
+        c[i]->lazy = true;
+        if (i % 2)
+            read_once(c[i]);
+        lines(j, 3, 10);
+        end_now(j, id);
+        assert_in_range(hub->ended_count, 0, HUB_LINGER);
+    }
+    for (int i = 0; i < JOBS; i++) {
+        c[i]->lazy = false;
+        pump(c[i]);
+        UNTIL(c[i]->last == HUB_END);
+        has_ids(c[i], 0, 3);
+        client_free(c[i]);
+    }
+}
+
+static void readers_may_go_at_any_time(void **state)
+{
+    struct hub_job *j = job("create:1");
+    lines(j, 5000, 100); /* the beginning is in the store only */
+    enum { SOME = 3 * HUB_READS };
+    struct client *c[SOME];
+    for (int i = 0; i < SOME; i++) {
+        c[i] = client("create:1", i % 3 ? 0 : 4990, ALL_LINES);
+        c[i]->free_after = i % 4 == 1 ? 3 : 0;
+        pump(c[i]); /* asks, or waits for its turn to ask, or is idle */
+    }
+    for (int i = 0; i < SOME; i += 5) {
+        hub_reader_free(c[i]->r);
+        c[i]->r = NULL;
+    }
+    lines(j, 1, 10); /* the idle ones are due now */
+    for (int i = 3; i < SOME; i += 5) {
+        hub_reader_free(c[i]->r);
+        c[i]->r = NULL;
+    }
+    UNTIL(c[1]->n == 3 && c[2]->n == 5001 && c[SOME - 1]->n > 0);
+    lines(j, 1, 10);
+    end(j, "create:1");
+    for (int i = 2; i < SOME; i += 5) { /* while they cool */
+        hub_reader_free(c[i]->r);
+        c[i]->r = NULL;
+    }
+    UNTIL(ends == 1);
+    for (int i = 0; i < SOME; i++) {
+        if (c[i]->r)
+            UNTIL(!c[i]->r || c[i]->last == HUB_END);
+        client_free(c[i]);
+    }
+    assert_int_equal(hub_readers(hub), 0);
+}
+
+static void a_reader_that_takes_its_answer_later_gets_it(void **state)
+{
+    struct hub_job *j = job("create:1");
+    lines(j, 5000, 100);
+    end_now(j, "create:1");
+    enum { SOME = 60 }; /* their answers together are more than is kept */
+    struct client *c[SOME];
+    for (int i = 0; i < SOME; i++) {
+        c[i] = client("create:1", 0, ALL_LINES);
+        c[i]->lazy = true;
+    }
+    bool more = true;
+    while (more) {
+        more = false;
+        for (int i = 0; i < SOME; i++) {
+            if (c[i]->last != HUB_END)
+                pump(c[i]);
+            more = more || c[i]->last != HUB_END;
+        }
+        kit_pause(&kit, 1);
+    }
+    for (int i = 0; i < SOME; i++) {
+        has_ids(c[i], 0, 5000);
+        client_free(c[i]);
+    }
+}
+
+static void a_busy_store_is_asked_again(void **state)
+{
+    struct hub_job *j = job("create:1");
+    lines(j, 10, 10);
+    end_now(j, "create:1");
+    for (int i = 0; i < STORE_OPS + 100; i++)
+        store_reserve(kit.store, "create:1", 1000, NULL, NULL);
+    struct client *c = client("create:1", 0, ALL_LINES);
+    pump(c);
+    UNTIL(c->last == HUB_END);
+    has_ids(c, 0, 10);
+    client_free(c);
+}
+
+/* ---- all jobs ---- */
+
+static void a_reader_of_all_jobs_gets_each_event_once_in_order(void **state)
+{
+    struct hub_job *a = job("create:1"), *b = job("prune:2");
+    UNTIL(hub_writable(a));
+    struct client *live = client(NULL, UINT64_MAX, EVENT_ALL_KINDS);
+    pump(live);
+    uint64_t first = hub_reader_position(live->r);
+    for (int i = 0; i < 300; i++) {
+        lines(i % 3 ? a : b, 1, 50);
+        if (i % 50 == 0)
+            (void)uv_run(&kit.loop, UV_RUN_NOWAIT);
+    }
+    UNTIL(live->n == 300);
+    struct client *late = client(NULL, first + 10, EVENT_ALL_KINDS);
+    pump(late);
+    UNTIL(late->n == 290);
+    assert_int_equal(late->last, HUB_WAIT);
+    end_now(a, "create:1");
+    UNTIL(late->n == 291);
+    assert_string_equal(late->job, "create:1");
+    lines(b, 1, 10);
+    end_now(b, "prune:2");
+    UNTIL(late->n == 293 && live->n == 303);
+    assert_string_equal(late->job, "prune:2");
+    has_ids(live, first, first + 302);
+    has_ids(late, first + 10, first + 302);
+    assert_int_equal(late->status, 2);
+    struct client *ends_only = client(NULL, first, EVENT_MASK(EVENT_STAGE));
+    pump(ends_only);
+    UNTIL(ends_only->n == 2);
+    client_free(live);
+    client_free(late);
+    client_free(ends_only);
+}
+
+static void a_slow_reader_of_all_jobs_goes_on_from_the_store(void **state)
+{
+    struct hub_job *a = job("create:1"), *b = job("prune:2");
+    UNTIL(hub_writable(a));
+    struct client *slow = client(NULL, UINT64_MAX, EVENT_ALL_KINDS);
+    pump(slow);
+    slow->lazy = true;
+    uint64_t first = hub_reader_position(slow->r);
+    for (int i = 0; i < 6000; i++)
+        lines(i % 5 ? a : b, 1, 50);
+    slow->lazy = false;
+    slow->max = 3000;
+    pump(slow);
+    for (int i = 0; i < 1000; i++) {
+        lines(i % 5 ? b : a, 1, 50);
+        if (i % 20 == 0)
+            (void)uv_run(&kit.loop, UV_RUN_NOWAIT);
+    }
+    UNTIL(slow->n == 7000);
+    has_ids(slow, first, first + 6999);
+    end_now(a, "create:1");
+    end_now(b, "prune:2");
+    client_free(slow);
+}
+
+static void a_reader_of_all_jobs_sees_an_end_only_after_it_is_kept(void **state)
+{
+    struct hub_job *a = job("create:1"), *b = job("prune:2");
+    UNTIL(hub_writable(a));
+    struct client *c = client(NULL, UINT64_MAX, EVENT_ALL_KINDS);
+    pump(c);
+    end(a, "create:1");
+    lines(b, 1, 10);
+    while (ends == 0) {
+        pump(c);
+        assert_int_equal(c->n, 0);
+        (void)uv_run(&kit.loop, UV_RUN_ONCE);
+    }
+    UNTIL(c->n == 2);
+    assert_int_equal(c->status, 1);
+    end_now(b, "prune:2");
+    client_free(c);
+}
+
+static void what_is_not_stored_yet_is_in_its_place_among_all_jobs(void **state)
+{
+    struct hub_job *a = job("create:1"), *b = job("prune:2");
+    UNTIL(hub_writable(a));
+    struct client *mark = client(NULL, UINT64_MAX, EVENT_ALL_KINDS);
+    uint64_t first = hub_reader_position(mark->r);
+    client_free(mark); /* so that memory keeps nothing for such readers */
+    lines(a, 3, 10);
+    lines(b, 400, 100); /* sealed, while a's block is open */
+    lines(a, 1, 10);
+    struct client *c = client(NULL, first, EVENT_ALL_KINDS);
+    pump(c);
+    lines(b, 2, 10);
+    UNTIL(c->n == 406);
+    has_ids(c, first, first + 405);
+    end_now(a, "create:1");
+    end_now(b, "prune:2");
+    client_free(c);
+}
+
+static void what_was_not_kept_is_passed_over_among_all_jobs(void **state)
+{
+    struct hub_job *lost = open_job("create:1", 0, EVENT_RESERVE); /* unknown to the store */
+    UNTIL(hub_writable(lost));
+    struct client *mark = client(NULL, UINT64_MAX, EVENT_ALL_KINDS);
+    uint64_t first = hub_reader_position(mark->r);
+    client_free(mark);
+    lines(lost, 10, 10);
+    struct client *c = client(NULL, first, EVENT_ALL_KINDS);
+    pump(c);
+    UNTIL(hub_reader_position(c->r) == first + 10);
+    assert_int_equal(c->n, 0);
+    assert_true(kit_create(&kit, "create:1"));
+    lines(lost, 3, 10);
+    UNTIL(c->n == 3);
+    has_ids(c, first + 10, first + 12);
+    end_now(lost, "create:1");
+    client_free(c);
+}
+
+/* ---- everything at random ---- */
+
+static unsigned seed = 7;
+
+static unsigned any(unsigned below)
+{
+    seed = seed * 1103515245u + 12345u;
+    return (seed >> 8) % below;
+}
+
+static void any_reader_at_any_time_gets_every_event_once(void **state)
+{
+    enum { SOME = 40, STEPS = 3000 };
+    struct client *c[SOME] = {0};
+    uint64_t from[SOME];
+    struct hub_job *j = job("create:1");
+    UNTIL(hub_writable(j));
+    for (int step = 0; step < STEPS; step++) {
+        unsigned i = any(SOME);
+        if (c[i] && any(20) == 0) {
+            client_free(c[i]);
+            c[i] = NULL;
+        } else if (!c[i] && any(4) == 0) {
+            from[i] = any((unsigned)hub_next_id(j) + 1);
+            c[i] = client("create:1", from[i], ALL_LINES);
+        } else if (c[i]) {
+            c[i]->lazy = any(3) == 0;
+            c[i]->max = 1 + any(70000);
+            read_once(c[i]);
+        }
+        lines(j, any(30), any(300));
+        if (any(3) == 0)
+            (void)uv_run(&kit.loop, UV_RUN_NOWAIT);
+        if (any(100) == 0)
+            kit_pause(&kit, any(60));
+    }
+    uint64_t last = hub_next_id(j);
+    end(j, "create:1");
+    for (int i = 0; i < SOME; i++) {
+        if (!c[i])
+            continue;
+        c[i]->lazy = false;
+        pump(c[i]);
+        UNTIL(c[i]->last == HUB_END);
+        assert_int_equal(c[i]->gaps, 0);
+        has_ids(c[i], from[i], last);
+        client_free(c[i]);
+    }
+    UNTIL(ends == 1);
+}
+
+static void readers_that_remain_at_the_close_see_the_end(void **state)
+{
+    struct hub_job *j = job("create:1");
+    end_now(j, "create:1");
+    struct client *all = client(NULL, UINT64_MAX, EVENT_ALL_KINDS);
+    pump(all);
+    struct client *asking = client("create:1", 0, EVENT_ALL_KINDS);
+    pump(asking);
+    assert_int_equal(all->last, HUB_WAIT);
+    close_hub();
+    assert_int_equal(all->last, HUB_END);
+    assert_int_equal(asking->last, HUB_END);
+    client_free(all);
+    client_free(asking);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, hub_setup, hub_teardown)
+    const struct CMUnitTest tests[] = {
+        T(a_line_reaches_an_idle_reader_at_once),
+        T(a_busy_reader_is_woken_at_intervals),
+        T(a_reader_is_left_alone_although_others_are_due),
+        T(many_readers_are_woken_a_few_in_a_turn),
+        T(ended_jobs_leave_memory_although_readers_stay),
+        T(readers_may_go_at_any_time),
+        T(a_reader_that_takes_its_answer_later_gets_it),
+        T(a_busy_store_is_asked_again),
+        T(a_reader_of_all_jobs_gets_each_event_once_in_order),
+        T(a_slow_reader_of_all_jobs_goes_on_from_the_store),
+        T(a_reader_of_all_jobs_sees_an_end_only_after_it_is_kept),
+        T(what_is_not_stored_yet_is_in_its_place_among_all_jobs),
+        T(what_was_not_kept_is_passed_over_among_all_jobs),
+        T(any_reader_at_any_time_gets_every_event_once),
+        T(readers_that_remain_at_the_close_see_the_end),
+    };
+#undef T
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
