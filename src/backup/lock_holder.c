@@ -50,8 +50,8 @@ static bool read_roster(const char *lock, char *out, size_t size)
 {
     AUTO_FREE char *path = mem_printf("%s.roster", lock);
     AUTO_FREE char *text = mem_alloc(ROSTER_MAX);
+    struct stat st = {0};
     int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
-    struct stat st;
     ssize_t n = text && fd >= 0 && fstat(fd, &st) == 0 ? read(fd, text, ROSTER_MAX) : -1;
     if (fd >= 0)
         (void)close(fd);
