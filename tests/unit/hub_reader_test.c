@@ -192,6 +192,7 @@ static void a_reader_that_takes_its_answer_later_gets_it(void **state)
         for (int i = 0; i < SOME; i++) {
             if (c[i]->last != HUB_END)
                 pump(c[i]);
+            assert_in_range(hub->kept_bytes, 0, HUB_KEPT);
             more = more || c[i]->last != HUB_END;
         }
         kit_pause(&kit, 1);
