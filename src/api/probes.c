@@ -1,6 +1,7 @@
 #include "api/probes.h"
 
 #include "base/mem.h"
+#include "docker/engine.h"
 #include "limits.h"
 
 #include <errno.h>
@@ -15,6 +16,7 @@ struct outside {
     char config_dir[512], ssh_dir[512], borgmatic[256], borg[256]; /* to look at */
     char config_problem[256], ssh_problem[256];                    /* found */
     int64_t mtime[2];
+    bool docker_socket;
 };
 
 struct probes {
@@ -38,6 +40,10 @@ struct probes {
     } waiting[PROBES_WAITING];
     size_t waiting_count;
     bool handle_open;
+    struct httpc *calls; /* made when Docker is first asked */
+    struct engine *engine;
+    bool docker_asked; /* at least once */
+    char docker_details[192], docker_problem[sizeof(((struct err *)0)->msg)];
 };
 
 static void look(struct probes *p);
@@ -63,6 +69,8 @@ void probes_close(struct probes *p)
         return;
     p->closing = true;
     p->waiting_count = 0;
+    engine_free(p->engine);
+    httpc_close(p->calls);
     uv_close((uv_handle_t *)&p->timer, on_handle_closed);
 }
 
@@ -142,12 +150,54 @@ static int64_t changed_at(const char *file)
     return (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
 }
 
+/* ---- Docker ---- */
+
+static void docker_failed(struct probes *p, const struct err *e)
+{
+    p->docker_details[0] = '\0';
+    (void)snprintf(p->docker_problem, sizeof p->docker_problem, "%s", e->msg);
+}
+
+static void on_docker(void *arg, const char *version, const struct err *e)
+{
+    struct probes *p = arg;
+    p->docker_asked = true;
+    if (e) {
+        docker_failed(p, e);
+        return;
+    }
+    p->docker_problem[0] = '\0';
+    (void)snprintf(p->docker_details, sizeof p->docker_details, "Docker %s", version);
+}
+
+/* Docker matters when the settings name it, or when its usual socket is there. */
+static void ask_docker(struct probes *p)
+{
+    bool wanted = *p->set->docker_host || *p->set->aio_master || p->outside.docker_socket;
+    struct err e = {0};
+    if (!wanted)
+        return;
+    if (!p->calls)
+        p->calls = httpc_new(p->loop, &e);
+    if (p->calls && !p->engine)
+        p->engine = engine_new(p->calls, p->set->docker_host, &e);
+    bool asked = p->engine && engine_version(p->engine, on_docker, p, &e);
+    if (!asked && e.code != ERR_TOO_BUSY) {
+        p->docker_asked = true;
+        docker_failed(p, &e);
+    }
+}
+
+/* ---- the folders ---- */
+
 static void work(uv_work_t *w)
 {
     struct outside *o = &((struct probes *)w->data)->outside;
     folder_problem("BORGMATIC_CONFIG_DIR", o->config_dir, "", o->config_problem,
                    sizeof o->config_problem);
     folder_problem("BORG_SSH_DIR", o->ssh_dir, "/root/.ssh", o->ssh_problem, sizeof o->ssh_problem);
+    struct stat st;
+    o->docker_socket = stat(ENGINE_SOCKET, &st) == 0 && S_ISSOCK(st.st_mode);
     o->mtime[0] = changed_at(o->borgmatic);
     o->mtime[1] = changed_at(o->borg);
 }
@@ -166,6 +216,7 @@ static void after_work(uv_work_t *w, int status)
     p->checked = (double)now.tv_sec + (double)now.tv_usec / 1e6;
     memcpy(p->config_problem, o->config_problem, sizeof p->config_problem);
     memcpy(p->ssh_problem, o->ssh_problem, sizeof p->ssh_problem);
+    ask_docker(p);
     bool first = p->mtime[0] == 0 && p->mtime[1] == 0;
     bool changed = memcmp(p->mtime, o->mtime, sizeof p->mtime) != 0;
     memcpy(p->mtime, o->mtime, sizeof p->mtime);
@@ -232,17 +283,20 @@ void probes_tools(struct probes *p, void (*known)(void *arg, const struct borgma
 
 void probes_look(const struct probes *p, struct probes_view *v)
 {
-    bool docker_wanted = *p->set->docker_host || *p->set->aio_master;
+    bool docker_well = p->docker_asked && !*p->docker_problem;
     *v = (struct probes_view){
         .checked = p->checked,
         .borgmatic_problem = p->known ? p->tools.problem : "not asked yet",
         .config_problem = p->config_problem,
         .ssh_problem = p->ssh_problem,
-        .docker_problem = docker_wanted ? "this version does not use Docker yet" : "",
+        .docker_problem = p->docker_problem,
         .borgmatic_details = p->details,
-        .docker = docker_wanted ? "error" : "skipped",
-        .docker_details =
-            docker_wanted ? "this version does not use Docker yet" : "not used by this version",
+        .docker = docker_well       ? "ok"
+                  : p->docker_asked ? "error"
+                                    : "skipped",
+        .docker_details = docker_well       ? p->docker_details
+                          : p->docker_asked ? p->docker_problem
+                                            : "DOCKER_HOST is not set and there is no Docker here",
         .borgmatic_version = p->borgmatic_version,
         .borg_version = p->borg_version,
     };

@@ -51,6 +51,8 @@ struct create {
     int code, signal;
     size_t left;
     size_t proving; /* the repository that is looked at now */
+    uv_work_t look; /* at the lock's file, on a worker thread */
+    char lock[512], holder[192];
 };
 
 /* create_proof.c: looks at each repository that ran, then calls create_finish. */

@@ -2,6 +2,7 @@
  * where an archive should be, borg is asked for it. */
 #include "backup/archive_read.h"
 #include "backup/create_internal.h"
+#include "backup/lock_holder.h"
 #include "backup/ssh_probe.h"
 #include "base/mem.h"
 
@@ -124,6 +125,33 @@ static bool read_back(struct create *c)
     return false;
 }
 
+/* ---- the lock ---- */
+
+static void look_at_lock(uv_work_t *w)
+{
+    struct create *c = w->data;
+    if (!lock_holder(c->lock, c->holder, sizeof c->holder))
+        c->holder[0] = '\0';
+}
+
+static void on_looked(uv_work_t *w, int status)
+{
+    struct create *c = w->data;
+    if (c->holder[0])
+        verdict_lock_holder(proven(c)->verdict, c->holder);
+    prove_later(c);
+}
+
+/* Only a lock on this machine's disk can be looked at. */
+static bool ask_lock(struct create *c, const char *lock)
+{
+    if (proven(c)->repo->remote || strlen(lock) >= sizeof c->lock)
+        return false;
+    memcpy(c->lock, lock, strlen(lock) + 1);
+    c->look.data = c;
+    return uv_queue_work(c->loop, &c->look, look_at_lock, on_looked) == 0;
+}
+
 /* ---- one after the other ---- */
 
 static bool archive_expected(const struct create *c, const struct create_repo *r)
@@ -143,6 +171,9 @@ static void prove_next(struct create *c)
                 return;
         } else if (verdict_wants_probe(r->verdict)) {
             if (probe(c))
+                return;
+        } else if (verdict_lock(r->verdict)) {
+            if (ask_lock(c, verdict_lock(r->verdict)))
                 return;
         } else if (c->dry_run) {
             verdict_archive(r->verdict, false, false, NULL, NULL);

@@ -8,8 +8,6 @@
 
 enum { ENGINE_MS = 5000, VERSION_MAX = 64 * 1024 };
 
-static const char default_socket[] = "/var/run/docker.sock";
-
 struct engine {
     struct httpc *calls;
     char *socket; /* NULL: by tcp */
@@ -22,7 +20,7 @@ struct engine {
 static bool take_host(struct engine *en, const char *host)
 {
     if (!*host) {
-        en->socket = mem_strdup(default_socket);
+        en->socket = mem_strdup(ENGINE_SOCKET);
     } else if (strncmp(host, "unix:///", 8) == 0 && host[8]) {
         en->socket = mem_strdup(host + 7);
     } else if (strncmp(host, "tcp://", 6) == 0 && host[6] && !strpbrk(host + 6, "/@?# ")) {

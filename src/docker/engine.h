@@ -10,6 +10,8 @@
 
 #include <stdbool.h>
 
+#define ENGINE_SOCKET "/var/run/docker.sock"
+
 struct engine;
 
 /* `host` is the value of DOCKER_HOST. `calls` must outlive it. NULL and ERR_BAD_REQUEST (field
