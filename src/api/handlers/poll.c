@@ -98,10 +98,10 @@ static void on_event(void *arg, const char *job, const struct event *ev)
     if (p->full)
         return;
     if (p->count == POLL_ITEMS || (p->count && p->items.n + ev->json_len > POLL_BYTES)) {
-        p->full = true;
-        p->cursor = ev->id; /* not in this answer: it comes first in the next one */
+        p->full = true; /* it comes first in the next answer, a gap from its beginning */
         return;
     }
+    p->cursor = ev->id + 1;
     if (p->count++)
         (void)buf_putc(&p->items, ',');
     (void)buf_append(&p->items, ev->json, ev->json_len);
