@@ -68,15 +68,16 @@ enum {
     POLL_WAIT_MAX_MS = 60 * 1000,
     POLL_ITEMS = 200,      /* as the reference API */
     LIMIT_STREAMS = 20000, /* stream clients in all */
-    FEED_PIECE = 16 * 1024, /* events read for one piece; framed it stays within LIMIT_STREAM_CHUNK */
-    FEED_PIECES = 4,        /* pieces one stream gets before others have their turn … */
-    FEED_TURN = 8,          /* … and streams that go on in one turn of the loop */
+    FEED_PIECE =
+        16 * 1024,   /* events read for one piece; framed it stays within LIMIT_STREAM_CHUNK */
+    FEED_PIECES = 4, /* pieces one stream gets before others have their turn … */
+    FEED_TURN = 8,   /* … and streams that go on in one turn of the loop */
     FEED_SCRATCH = 2 * 1024 * 1024, /* one piece with the largest event (a job's record) */
     FEED_SCRATCH_KEEP = 128 * 1024, /* what is kept of it for the next */
-    HUB_RING = 64,         /* blocks of a running job in memory: small ones count as well */
-    HUB_ALL = 2048,        /* latest events of all jobs in memory for those who read them all */
-    HUB_BATCH = 256,       /* events handed to a reader in one call */
-    HUB_READS = 16,        /* questions to the store for readers at a time: 1 MiB of answers */
+    HUB_RING = 64,   /* blocks of a running job in memory: small ones count as well */
+    HUB_ALL = 2048,  /* latest events of all jobs in memory for those who read them all */
+    HUB_BATCH = 256, /* events handed to a reader in one call */
+    HUB_READS = 16,  /* questions to the store for readers at a time: 1 MiB of answers */
     HUB_KEPT = 2 * 1024 * 1024, /* answers that their readers did not take at once */
     HUB_LINGER = 8,             /* ended jobs whose readers still read from memory */
     HUB_TAIL = 1024,            /* ids that only stages and states get while none can be reserved */
@@ -89,7 +90,7 @@ enum {
     STORE_REPLIES = 2 * 1024 * 1024,    /* bytes read for callers and not yet handed to them */
     STORE_LIST_BYTES = 4 * 1024 * 1024, /* one page of jobs; a longer one gets a cursor sooner */
     STORE_RETRY_MS = 200,               /* how often what must land is tried again */
-    STORE_RETAKE_MS = 1000,   /* how often the reserve is tried to be had again */
+    STORE_RETAKE_MS = 1000,             /* how often the reserve is tried to be had again */
     STORE_CLOSE_MS = 5000,              /* … and how long at most when the daemon goes down */
     STORE_SWEEP_MS = 10 * 1000,         /* how often jobs past their time are looked for */
     STORE_TRIM = 64,        /* blocks deleted in one step, so that no step stalls others */

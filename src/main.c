@@ -16,8 +16,6 @@
 
 enum { TEXT_MAX = 1024 * 1024 };
 
-extern char **environ;
-
 static const char usage[] =
     "usage: borgmatic-api [serve]        run the daemon; settings come from the environment\n"
     "       borgmatic-api healthcheck    exit 0 when the daemon on API_BIND:API_PORT is alive, else 1\n"

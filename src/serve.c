@@ -37,8 +37,6 @@ enum {
     HARD_END_MS = END_INT_MS + END_TERM_MS + END_KILL_MS + VERIFY_MS, /* past the drain's timeout */
 };
 
-extern char **environ;
-
 /* The one daemon of this process. Static: it lives as long as the process. */
 static struct daemon {
     struct app app;

@@ -27,8 +27,8 @@ void metrics_close(struct metrics *m);
 /* A request was answered; route NULL: none matched, or it was malformed. */
 void metrics_request(struct metrics *m, const struct route *r, int status);
 void metrics_rate_limited(struct metrics *m, const struct route *r);
-/* Given to jobs_on_end; `m` is a struct metrics. */
-void metrics_job_ended(void *m, const struct job *j);
+/* Given to jobs_on_end; `arg` is a struct metrics. */
+void metrics_job_ended(void *arg, const struct job *j);
 /* A job of a former life, as the store has it. */
 void metrics_job_row(struct metrics *m, const struct store_job *row);
 
