@@ -37,6 +37,11 @@ bool faulty_disarm(void)
     return atomic_load(&hit);
 }
 
+unsigned long faulty_calls(void)
+{
+    return atomic_load(&calls);
+}
+
 /* ---- files: ours stands before the real one in one piece of memory ---- */
 struct file {
     sqlite3_file base;

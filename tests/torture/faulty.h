@@ -21,5 +21,7 @@ void faulty_install(void);
 void faulty_arm(enum fault fault, unsigned long n, unsigned long times);
 /* Nothing fails any more; true when something had. */
 bool faulty_disarm(void);
+/* Calls of the armed sort since it was armed. */
+unsigned long faulty_calls(void);
 
 #endif

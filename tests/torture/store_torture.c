@@ -188,10 +188,30 @@ static void any_allocation_of_ours_may_fail(void **state)
     }
 }
 
+static void what_is_durable_is_synced_and_lines_are_not(void **state)
+{
+    kit_make(&k);
+    assert_true(kit_open(&k));
+    faulty_arm(FAULT_SYNC, 1000000000, 1);
+    assert_true(kit_create(&k, "create:1"));
+    unsigned long after_create = faulty_calls();
+    assert_true(after_create >= 1);
+    assert_true(append(0) && append(1) && update("running", false));
+    assert_int_equal(faulty_calls(), after_create);
+    assert_true(update("running", true));
+    unsigned long after_update = faulty_calls();
+    assert_true(after_update > after_create);
+    assert_true(end());
+    assert_true(faulty_calls() > after_update);
+    assert_false(faulty_disarm());
+    kit_done(&k);
+}
+
 int main(void)
 {
     faulty_install();
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_durable_is_synced_and_lines_are_not),
         cmocka_unit_test(any_write_may_find_the_disk_full),
         cmocka_unit_test(any_write_may_fail),
         cmocka_unit_test(any_sync_may_fail),

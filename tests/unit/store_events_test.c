@@ -191,6 +191,18 @@ static void a_job_keeps_so_many_events(void **state)
     assert_int_equal(kit_number(text, false, kit_count(text) - 1, 0), 999);
 }
 
+static void the_newest_block_stays_however_small_the_budget(void **state)
+{
+    k.set.job_bytes = 1000; /* less than one block */
+    assert_true(kit_open(&k));
+    assert_true(kit_create(&k, "create:1"));
+    append_many("create:1", 5, 0);
+    const char *text = kit_events(&k, "create:1", 0, 1000000);
+    assert_int_equal(kit_number(text, false, 0, 0), 0); /* the head */
+    assert_int_equal(kit_count(text), 20);
+    assert_int_equal(kit_number(text, false, 19, 0), 49);
+}
+
 static void in_all_the_oldest_ended_jobs_give_way_reading_ones_first(void **state)
 {
     int64_t now = 4000000000000; /* far ahead, so that none expires */
@@ -285,6 +297,7 @@ int main(void)
         T(all_events_come_by_gid_however_jobs_interleave),
         T(a_job_keeps_its_head_and_its_tail),
         T(a_job_keeps_so_many_events),
+        T(the_newest_block_stays_however_small_the_budget),
         T(in_all_the_oldest_ended_jobs_give_way_reading_ones_first),
         T(reading_jobs_expire_and_of_the_others_the_newest_stay),
         T(the_file_shrinks_when_events_go),

@@ -64,6 +64,27 @@ static size_t events_of(const char *id)
     return kit_count(kit_events(&k, id, 0, 8 * 1024 * 1024));
 }
 
+static void a_later_update_does_not_overtake_one_that_waits(void **state)
+{
+    assert_true(kit_open(&k));
+    assert_true(kit_create(&k, "create:1"));
+    sqlite3 *db = occupy();
+    struct store_job row = {.id = "create:1", .state = "running"};
+    store_job_update(k.store, &row, true, kit_on_done, &k);
+    struct store_health h = {0};
+    for (int i = 0; i < KIT_WAIT_MS / 10 && h.failures < 2; i++) { /* now it waits to be retried */
+        kit_pause(&k, 10);
+        store_health(k.store, &h);
+    }
+    assert_true(h.failures >= 2);
+    (void)sqlite3_close(db);
+    row.state = "succeeded";
+    store_job_update(k.store, &row, true, kit_on_done, &k);
+    kit_wait(&k, 2);
+    assert_true(kit_get(&k, "create:1"));
+    assert_string_equal(k.state, "succeeded");
+}
+
 static int refused, answered;
 
 static void count_answer(void *arg, bool found, const struct store_job *row)
@@ -163,6 +184,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(a_verdict_waits_for_the_database_reads_do_not),
+        T(a_later_update_does_not_overtake_one_that_waits),
         T(too_many_operations_are_refused_updates_never),
         T(closing_carries_out_what_is_queued_and_answers_it),
         T(without_memory_each_call_still_answers),
