@@ -33,13 +33,19 @@ static void peers_wait_until_the_leader_is_known(void **state)
     case_done(&t);
 }
 
+static void count_exit(void *arg, const struct control_run *run, int code, int signal)
+{
+    struct control_case *t = arg;
+    t->exits++;
+}
+
 static void more_peers_than_places_are_served_one_after_the_other(void **state)
 {
     struct control_case t;
     uv_timer_t late;
     case_init_fake(&t, "#!/bin/sh\nexit 0\n");
     t.spec.on_start = NULL;
-    t.spec.on_exit = NULL;
+    t.spec.on_exit = count_exit;
     case_open(&t);
     t.late_leader = true;
     late.data = &t;
@@ -47,6 +53,7 @@ static void more_peers_than_places_are_served_one_after_the_other(void **state)
     assert_int_equal(uv_timer_start(&late, case_on_late, 500, 0), 0);
     case_script(&t, "i=0; while [ $i -lt 40 ]; do borg info & i=$((i+1)); done; wait; exit 5");
     assert_int_equal(t.code, 5);
+    assert_int_equal(t.exits, 40);
     case_done(&t);
 }
 
