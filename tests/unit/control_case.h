@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -250,6 +251,7 @@ static inline void case_done(struct control_case *t)
         _exit(1);
     }
     assert_true(pid > 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
 /* The value of `key` in the first message whose `match` is `is`; "" when there is none. */

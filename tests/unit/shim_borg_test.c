@@ -1,7 +1,5 @@
 #include "control_case.h"
 
-#include <sys/wait.h>
-
 static const char real_borg[] = "/usr/bin/borg";
 
 /* ---- the real borgmatic and borg ---- */
