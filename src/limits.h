@@ -90,8 +90,8 @@ enum {
     STORE_REPLIES = 2 * 1024 * 1024,    /* bytes read for callers and not yet handed to them */
     STORE_LIST_BYTES = 4 * 1024 * 1024, /* one page of jobs; a longer one gets a cursor sooner */
     STORE_RETRY_MS = 200,               /* how often what must land is tried again */
-    STORE_RETAKE_MS = 1000,             /* how often the reserve is tried to be had again */
     STORE_CLOSE_MS = 5000,              /* … and how long at most when the daemon goes down */
+    STORE_RETAKE_MS = 1000,             /* how often the reserve is tried to be had again */
     STORE_SWEEP_MS = 10 * 1000,         /* how often jobs past their time are looked for */
     STORE_TRIM = 64,        /* blocks deleted in one step, so that no step stalls others */
     STORE_MERGE = 32,       /* overlapping blocks merged in memory at a time */
