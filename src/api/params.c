@@ -26,6 +26,8 @@ static void prefer_one(struct call *c, const char *s, size_t n)
         c->prefer_strict = true;
     else if (n > 5 && n < 12 && strncasecmp(s, "wait=", 5) == 0 && s[5] >= '0' && s[5] <= '9')
         c->prefer_wait_s = (int)strtol(s + 5, NULL, 10);
+    if (c->prefer_wait_s == 0) /* no time at all is not waiting */
+        c->prefer_wait_s = -1;
 }
 
 /* "respond-async, wait=30": what is not known is ignored, as RFC 7240 wants. */
