@@ -37,7 +37,7 @@ def test_openapi_is_sound():
         for method, operation in item.items():
             assert operation["summary"] and operation["responses"], (method, path)
             ids.append(operation["operationId"])
-            named = {p["name"] for p in operation.get("parameters", []) if p["in"] == "path"}
+            named = {p["name"] for p in operation.get("parameters", []) if p.get("in") == "path"}
             assert named == set(re.findall(r"\{(\w+)\}", path)), (method, path)
     assert len(ids) == len(set(ids))
 
@@ -88,7 +88,7 @@ def curl_lines():
 @pytest.fixture(scope="module")
 def place(module_folder):
     """A daemon with the configurations that the README names, and a job that has ended."""
-    with Daemon(module_folder / "d") as d:
+    with Daemon(module_folder / "readme") as d:
         labels = set(re.findall(r'"repository": ?"([\w-]+)"', readme())) or {"prod"}
         for label in labels:
             Setup(d, label)

@@ -52,7 +52,7 @@ def watched(module_folder):
         # The hooks do what they should not: print the secrets, and their environment.
         noisy = [gate.command, "env", f"cat {folder / 'spill'}"]
         (folder / "spill").write_text("\n".join(
-            [REQUEST, SSH, CONFIG, f"half {REQUEST[:10]}", *promised(REQUEST)]) + "\n")
+            [REQUEST, d.token, d.read_token, f"half {REQUEST[:10]}", *promised(REQUEST)]) + "\n")
         one = Setup(d, "one", REQUEST, in_config=False, before_backup=noisy)
         jobs.append(d.backup("one", borg_passphrase=REQUEST, progress=True)["job_id"])
         wait_for(gate.is_reached, 40, "the hook runs")

@@ -120,7 +120,7 @@ def test_a_backup_shows_in_the_metrics_also_after_a_restart(folder):
 
         def last_success():
             for line in d.read.get("/metrics?format=prometheus").text.splitlines():
-                if "last_success" in line and 'target="counted"' in line:
+                if "last_success_timestamp" in line and 'target="counted"' in line:
                     return float(line.rpartition(" ")[2])
             return None
 
