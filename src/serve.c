@@ -220,7 +220,7 @@ static void tools_when_known(void *arg,
     probes_tools(d.app.probes, known, known_arg);
 }
 
-static void recover(void)
+static bool recover(struct err *e)
 {
     const struct recover_settings set = {.loop = &d.loop,
                                          .store = d.app.store,
@@ -230,10 +230,13 @@ static void recover(void)
                                          .env = d.app.child_env,
                                          .path = d.app.child_path,
                                          .tools = tools_when_known};
-    size_t n = recover_start(&set);
+    size_t n = 0;
     char count[24];
+    if (!recover_start(&set, &n, e))
+        return false;
     if (n)
         log_event(LOG_L_WARNING, "recovering", "jobs", log_int((int64_t)n, count), NULL);
+    return true;
 }
 
 static void watch_signals(void)
@@ -285,8 +288,7 @@ int serve(void)
     if (!open_state(&e) || !open_children(&e) || !open_api(&e))
         return give_up(&e);
     watch_signals();
-    recover();
-    if (!listen_all(&e))
+    if (!recover(&e) || !listen_all(&e))
         return give_up(&e);
     (void)uv_run(&d.loop, UV_RUN_DEFAULT);
     int left = uv_loop_close(&d.loop);

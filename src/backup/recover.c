@@ -252,11 +252,13 @@ static void adopt(void *arg, const struct store_job *row, uint64_t mark)
         recovery_free(r);
 }
 
-size_t recover_start(const struct recover_settings *set)
+bool recover_start(const struct recover_settings *set, size_t *jobs, struct err *e)
 {
     struct start s = {.set = set};
-    store_unfinished(set->store, adopt, &s);
+    if (!store_unfinished(set->store, adopt, &s))
+        return err_set(e, ERR_UNAVAILABLE, "the jobs of the last run cannot be read");
     if (s.jobs == 0)
         control_sweep(set->state_dir);
-    return s.jobs;
+    *jobs = s.jobs;
+    return true;
 }

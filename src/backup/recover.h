@@ -30,8 +30,8 @@ struct recover_settings {
 };
 
 /* Before the loop runs. Adopts every unfinished job, sends the first signals (blocks for some
- * milliseconds when there is one), and clears control directories that belong to none. Returns how
- * many jobs there are. */
-size_t recover_start(const struct recover_settings *s);
+ * milliseconds when there is one), and clears control directories that belong to none. *jobs gets
+ * how many there are. False when the store cannot be read: then nothing may be started. */
+bool recover_start(const struct recover_settings *s, size_t *jobs, struct err *e);
 
 #endif
