@@ -226,6 +226,19 @@ static char *private_json(const char *file, const char *control_dir, bool dry_ru
     return buf_take(&b, NULL);
 }
 
+/* What the job's output must not show beside the caller's secrets; NULL-terminated. */
+static void list_masked(const struct create *c, const struct secret **out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->config->count; i++)
+        if (c->config->repos[i].passphrase)
+            out[n++] = c->config->repos[i].passphrase;
+    for (size_t i = 0; i < CREATE_MASKED; i++)
+        if (c->masked[i])
+            out[n++] = c->masked[i];
+    out[n] = NULL;
+}
+
 static bool launch(struct create *c, struct err *e)
 {
     if (!open_control(c, e))
@@ -243,10 +256,8 @@ static bool launch(struct create *c, struct err *e)
     const char *const *argv =
         borgmatic_argv(&arena, &c->tools, c->dry_run ? BORGMATIC_CREATE_DRY_RUN : BORGMATIC_CREATE,
                        c->config->file, &options, e);
-    const struct secret *masked_too[LIMIT_REPOS + 1] = {0};
-    for (size_t i = 0, n = 0; i < c->config->count; i++)
-        if (c->config->repos[i].passphrase)
-            masked_too[n++] = c->config->repos[i].passphrase;
+    const struct secret *masked_too[LIMIT_REPOS + CREATE_MASKED + 1];
+    list_masked(c, masked_too);
     struct run_spec spec = {.loop = c->loop,
                             .job = c->job,
                             .file = c->tools.borgmatic,
@@ -386,6 +397,7 @@ void *create_work_new(const struct create_spec *s)
     c->progress_lines = s->progress_lines;
     c->borg_passphrase = secret_dup(s->borg_passphrase);
     c->ssh_passphrase = secret_dup(s->ssh_passphrase);
+    memcpy(c->masked, s->masked, sizeof c->masked);
     c->env = s->env;
     c->path = s->path;
     c->tz = s->tz;

@@ -15,6 +15,8 @@
 #include <stdbool.h>
 #include <uv.h>
 
+enum { CREATE_MASKED = 4 };
+
 struct create_spec {
     uv_loop_t *loop;
     struct store *store;
@@ -25,6 +27,9 @@ struct create_spec {
     bool dry_run;
     bool progress_lines; /* a text line a second beside the structured progress */
     const struct secret *borg_passphrase, *ssh_passphrase; /* copied; NULL: not given */
+    /* The daemon's own secrets, so that no hook shows them either; NULL where there is none; they
+     * outlive the work. */
+    const struct secret *masked[CREATE_MASKED];
     const char *const *env;            /* base environment of children; outlives the work */
     const char *path, *tz, *state_dir; /* outlive the work */
 };

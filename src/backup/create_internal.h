@@ -34,6 +34,7 @@ struct create {
     char *comment, *repository_label;
     bool dry_run, progress_lines;
     struct secret *borg_passphrase, *ssh_passphrase;
+    const struct secret *masked[CREATE_MASKED];
     const char *const *env;
     const char *path, *tz, *state_dir;
 

@@ -162,6 +162,7 @@ static void create_job(struct asked *a, struct resolved *config)
 {
     struct call *c = a->c;
     struct app *app = c->app;
+    const struct config *set = app->config;
     struct borgmatic_options options;
     options_of(c, config, a->dry_run, &options);
     if (!options_fit(a, config, &options))
@@ -176,6 +177,8 @@ static void create_job(struct asked *a, struct resolved *config)
                                  .progress_lines = call_bool(c, "progress", true),
                                  .borg_passphrase = call_secret(c, "borg_passphrase"),
                                  .ssh_passphrase = call_secret(c, "ssh_passphrase"),
+                                 .masked = {set->api_token, set->api_read_token,
+                                            set->api_admin_token, set->api_action_token},
                                  .env = app->child_env,
                                  .path = app->child_path,
                                  .tz = app->config->tz,
