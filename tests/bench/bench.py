@@ -133,6 +133,7 @@ def latency(table, folder, quick):
         Setup(d, "one")
         with Clients(d, "/events/stream", 1) as clients:
             late = [x[1] for x in clients.lines(d.backup("one")["job_id"], d, count)]
+    late = late[10:]  # the first ones meet the events of the job's own start
     table.row("line from a child to a client, p99", percentile(late, 99), 5, "ms")
     table.row("  median", statistics.median(late), unit="ms")
 
