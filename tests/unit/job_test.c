@@ -121,8 +121,9 @@ static int teardown(void **state)
 
 #define UNTIL(h, condition) \
     do { \
-        for (int turns = 0; !(condition); turns++) { \
-            assert_true(turns < 2000); \
+        int turns = 0; \
+        while (!(condition)) { \
+            assert_true(turns++ < 2000); \
             (void)uv_run(&(h)->loop, UV_RUN_ONCE); \
         } \
     } while (0)

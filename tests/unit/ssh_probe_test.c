@@ -208,7 +208,8 @@ static int setup(void **state)
     if (s->pid == 0) {
         char config[128];
         (void)snprintf(config, sizeof config, "%s/sshd_config", s->dir);
-        (void)freopen("/dev/null", "w", stderr);
+        if (!freopen("/dev/null", "w", stderr))
+            _exit(127);
         (void)execl("/usr/sbin/sshd", "/usr/sbin/sshd", "-D", "-f", config, (char *)NULL);
         _exit(127);
     }
