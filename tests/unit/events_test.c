@@ -112,6 +112,53 @@ static void a_ticket_opens_its_stream_from_anywhere_until_an_hour_after(void **s
     assert_int_equal(status_of(ask(target, "", "")), 401);
 }
 
+static void kept(void *arg, bool ok, const struct err *e)
+{
+    *(bool *)arg = ok;
+}
+
+static void a_ticket_does_not_outlive_its_job_by_more_than_an_hour(void **state)
+{
+    bool there = false;
+    char ticket[AUTH_TICKET], target[256];
+    const struct store_job row = {.id = "create:5",
+                                  .kind = "create",
+                                  .state = "succeeded",
+                                  .queued_ms = 1,
+                                  .ended_ms = 1000,
+                                  .terminal = true,
+                                  .record = "{}"};
+    store_job_create(api.store, &row, 1, kept, &there);
+    while (!there)
+        turn(5);
+    auth_ticket(api.auth, "create:5", ticket);
+    (void)snprintf(target, sizeof target, "GET /events/stream?job_id=create:5&ticket=%s", ticket);
+    assert_int_equal(status_of(ask(target, "", "")), 401);
+    assert_int_equal(status_of(ask("GET /jobs/create:5", KIT_READ, "")), 200);
+}
+
+static void events_larger_than_a_piece_reach_a_slow_client_whole(void **state)
+{
+    enum { LINES = 60, LENGTH = 200000 };
+    static char text[LENGTH + 1];
+    struct job *j = job_begin("create", "prod", false);
+    memset(text, 'Q', LENGTH);
+    for (int i = 0; i < LINES; i++) { /* more than any socket takes at once */
+        job_says(j, text);
+        turn(10);
+    }
+    job_finish(j, JOB_SUCCEEDED);
+    client_buffer = 128 * 1024;
+    int fd = open_stream(about("/events/stream?job_id=", j, ""), KIT_READ);
+    turn(100);
+    const char *a = client_wait(fd, "\r\n0\r\n\r\n");
+    size_t n = 0;
+    for (const char *p = a; *p; p++)
+        n += *p == 'Q';
+    assert_int_equal(n, (size_t)LINES * LENGTH);
+    client_close(fd);
+}
+
 static void silence_is_broken_by_heartbeats_without_an_id(void **state)
 {
     struct job *j = job_begin("create", "prod", false);
@@ -151,6 +198,7 @@ static void a_long_replay_is_whole_for_a_slow_client(void **state)
     for (int i = 0; i < 400; i++)
         job_says(j, text);
     job_finish(j, JOB_SUCCEEDED);
+    client_buffer = 128 * 1024;
     int fd = open_stream(about("/events/stream?job_id=", j, ""), KIT_READ);
     turn(100); /* it does not read meanwhile */
     const char *a = client_wait(fd, "\r\n0\r\n\r\n");
@@ -265,6 +313,8 @@ int main(void)
         WITH_API(a_stream_replays_goes_live_and_ends_with_the_job),
         WITH_API(who_comes_back_gets_what_follows_and_at_the_end_204),
         WITH_API(a_ticket_opens_its_stream_from_anywhere_until_an_hour_after),
+        WITH_API(a_ticket_does_not_outlive_its_job_by_more_than_an_hour),
+        WITH_API(events_larger_than_a_piece_reach_a_slow_client_whole),
         WITH_API(silence_is_broken_by_heartbeats_without_an_id),
         WITH_API(the_stream_of_all_jobs_names_the_job_and_goes_on),
         WITH_API(a_long_replay_is_whole_for_a_slow_client),
