@@ -129,6 +129,15 @@ static bool full_test(void)
     return v && *v;
 }
 
+/* Every n, or in a quick run one of so many; a sanitized program is slower still. */
+static unsigned long stride(unsigned long quick, unsigned long sanitized)
+{
+    const char *v = getenv("TEST_SANITIZED");
+    if (full_test())
+        return 1;
+    return v && *v ? sanitized : quick;
+}
+
 /* `verdicts`: the fault passes, so a job that was created must also have ended. */
 static void fail_each(enum fault fault, unsigned long times, bool verdicts, unsigned long step)
 {
@@ -149,13 +158,13 @@ static void fail_each(enum fault fault, unsigned long times, bool verdicts, unsi
 
 static void any_write_may_find_the_disk_full(void **state)
 {
-    fail_each(FAULT_WRITE_FULL, 1, true, 1);
-    fail_each(FAULT_WRITE_FULL, 3, true, 1);
+    fail_each(FAULT_WRITE_FULL, 1, true, stride(1, 7));
+    fail_each(FAULT_WRITE_FULL, 3, true, stride(1, 7));
 }
 
 static void any_write_may_fail(void **state)
 {
-    fail_each(FAULT_WRITE_ERROR, 1, true, 1);
+    fail_each(FAULT_WRITE_ERROR, 1, true, stride(1, 7));
 }
 
 static void any_sync_may_fail(void **state)
@@ -172,12 +181,12 @@ static void any_truncation_and_any_open_may_fail(void **state)
 
 static void any_allocation_of_the_database_may_fail(void **state)
 {
-    fail_each(FAULT_MEMORY, 1, true, full_test() ? 1 : 7);
+    fail_each(FAULT_MEMORY, 1, true, stride(7, 53));
 }
 
 static void any_allocation_of_ours_may_fail(void **state)
 {
-    unsigned long step = full_test() ? 1 : 3;
+    unsigned long step = stride(3, 11);
     for (unsigned long n = 1, made = n; made >= n; n += step) {
         kit_make(&k);
         (void)mem_fail_at(n);
