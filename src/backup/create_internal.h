@@ -1,5 +1,5 @@
-/* Shared by create.c (the run), create_proof.c (what is found afterwards) and create_report.c (what
- * is said of it). */
+/* Shared by create.c (the run), create_follow.c (its borgs), create_proof.c (what is found
+ * afterwards) and create_report.c (what is said of it). */
 #ifndef BACKUP_CREATE_INTERNAL_H
 #define BACKUP_CREATE_INTERNAL_H
 
@@ -56,6 +56,8 @@ struct create {
     char lock[512], holder[192];
 };
 
+/* create_follow.c: has the control's callbacks keep the books of c. */
+void create_follow(struct create *c, struct control_spec *spec);
 /* create_proof.c: looks at each repository that ran, then calls create_finish. */
 void create_prove(struct create *c);
 /* create_report.c: composes result and verdict, ends the job; c is freed by the job. */
