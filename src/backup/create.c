@@ -134,7 +134,7 @@ static void use_last_sizes(struct create *c, const struct store_job *row)
         int64_t size = json_get_int(json_object_get(entry, "archive"), "original_size", 0);
         for (size_t k = 0; k < c->repo_count; k++) {
             char shown[1024];
-            create_location_shown(c->repos[k].repo->location, shown, sizeof shown);
+            resolve_shown(c->repos[k].repo->location, shown, sizeof shown);
             if (strcmp(shown, location) == 0 && c->repos[k].expected_original == 0)
                 c->repos[k].expected_original = size;
         }

@@ -92,7 +92,7 @@ static void show_progress(struct create *c, bool last)
     buf_init(&plain, LIMIT_EVENT);
     buf_init(&shown, LIMIT_EVENT);
     char location[1024];
-    create_location_shown(c->current->repo->location, location, sizeof location);
+    resolve_shown(c->current->repo->location, location, sizeof location);
     progress_json(&c->progress, location, resolved_repo_name(c->current->repo), &plain);
     masked(c, &plain, &shown);
     hub_append(job_hub(c->job), EVENT_PROGRESS, "", 0, buf_str(&shown));

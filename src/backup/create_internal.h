@@ -66,7 +66,5 @@ void create_finish(struct create *c);
 void create_fail(struct create *c, const struct err *e);
 /* "result" of the record. `masked` by the run's secrets. */
 void create_result_json(const struct create *c, struct buf *out);
-/* The location with a password in its user part masked; in `out`. */
-void create_location_shown(const char *location, char *out, size_t size);
 
 #endif

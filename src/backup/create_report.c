@@ -5,18 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-void create_location_shown(const char *location, char *out, size_t size)
-{
-    const char *user = strstr(location, "://");
-    user = user ? user + 3 : location;
-    const char *at = strpbrk(user, "@/");
-    const char *colon = memchr(user, ':', at && *at == '@' ? (size_t)(at - user) : 0);
-    if (colon)
-        (void)snprintf(out, size, "%.*s:***%s", (int)(colon - location), location, at);
-    else
-        (void)snprintf(out, size, "%s", location);
-}
-
 static void number(struct jsonw *w, const char *key, const json_t *o, const char *from)
 {
     const json_t *v = json_object_get(o, from);
@@ -59,7 +47,7 @@ static void archive_member(struct jsonw *w, const struct create_repo *r)
 static void repository(struct jsonw *w, const struct create_repo *r)
 {
     char location[1024];
-    create_location_shown(r->repo->location, location, sizeof location);
+    resolve_shown(r->repo->location, location, sizeof location);
     jsonw_begin_object(w);
     jsonw_kstr(w, "repository", location);
     jsonw_kstr(w, "label", resolved_repo_name(r->repo));

@@ -3,7 +3,6 @@
 #include "backup/archive_read.h"
 #include "backup/control.h"
 #include "backup/control_dir.h"
-#include "backup/create_internal.h"
 #include "base/json.h"
 #include "base/jsonw.h"
 #include "base/mem.h"
@@ -109,7 +108,7 @@ static void on_archives(void *arg, const json_t *archives, const struct err *e)
 {
     struct recovery *r = arg;
     char shown[1024];
-    create_location_shown(r->config->repos[r->looking].location, shown, sizeof shown);
+    resolve_shown(r->config->repos[r->looking].location, shown, sizeof shown);
     size_t i;
     json_t *a;
     json_array_foreach(archives, i, a)
@@ -142,7 +141,7 @@ static void on_evidence(void *arg, const char *repository, const char *archive, 
                         int exit_code)
 {
     char shown[1024];
-    create_location_shown(repository, shown, sizeof shown);
+    resolve_shown(repository, shown, sizeof shown);
     add_found(arg, shown, archive, id, false);
 }
 

@@ -69,5 +69,7 @@ void resolved_unref(struct resolved *res); /* wipes its secrets with the last re
 bool resolve_find(const char *dir, const char *label, char *out, size_t size, struct err *e);
 /* The normal form of a repository's location (see resolved_repo.normal); mem_free. */
 char *resolve_normal(const char *location);
+/* The location as it may be shown: a password in its user part masked; cut to size. */
+void resolve_shown(const char *location, char *out, size_t size);
 
 #endif

@@ -91,3 +91,15 @@ char *resolve_normal(const char *location)
     buf_done(&b);
     return text;
 }
+
+void resolve_shown(const char *location, char *out, size_t size)
+{
+    const char *user = strstr(location, "://");
+    user = user ? user + 3 : location;
+    const char *at = strpbrk(user, "@/");
+    const char *colon = memchr(user, ':', at && *at == '@' ? (size_t)(at - user) : 0);
+    if (colon)
+        (void)snprintf(out, size, "%.*s:***%s", (int)(colon - location), location, at);
+    else
+        (void)snprintf(out, size, "%s", location);
+}
