@@ -60,15 +60,17 @@ def test_no_passphrase_at_all(shared):
     assert_mended(shared, "none", borg_passphrase=PASSPHRASE)
 
 
-def test_a_missing_repository_on_the_awaited_dry_run(shared):
-    one = Setup(shared, "dryaway")
-    away = Path(one.repository + ".away")
-    os.rename(one.repository, away)
-    reply = shared.write.post("/create-backup/dry-run", {"repository": "dryaway"})
-    assert_failed(shared, reply, 404, "repository_not_found", "repository_not_found")
-    os.rename(away, one.repository)
-    reply = shared.write.post("/create-backup/dry-run", {"repository": "dryaway"})
+def test_the_awaited_dry_run_of_a_broken_config(shared):
+    """borg's dry run opens no repository: what it can find is wrong with the configuration."""
+    one = Setup(shared, "dry")
+    whole = one.path.read_text()
+    one.path.write_text(whole + "nonsense: 1\n")
+    reply = shared.write.post("/create-backup/dry-run", {"repository": "dry"})
+    assert reply.status == 422 and reply.json["error"] == "invalid_config", reply
+    one.path.write_text(whole)
+    reply = shared.write.post("/create-backup/dry-run", {"repository": "dry"})
     assert reply.status == 200 and reply.json["ok"] is True
+    assert reply.json["job"]["verdict"]["word"] == "dry_run_ok"
 
 
 @contextmanager
