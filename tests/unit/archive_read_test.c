@@ -36,7 +36,7 @@ struct fixture {
 
 static struct fixture *all; /* one repository for all tests: making it takes seconds */
 
-static int shell(const char *fmt, ...)
+__attribute__((format(printf, 1, 2))) static int shell(const char *fmt, ...)
 {
     char command[2048];
     int n = snprintf(command, sizeof command,

@@ -139,7 +139,8 @@ struct server {
     int started, done;
 };
 
-static void shell(const struct server *s, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static void shell(const struct server *s, const char *fmt,
+                                                        ...)
 {
     char command[2048];
     int n = snprintf(command, sizeof command, "cd '%s' && ", s->dir);
