@@ -1,0 +1,128 @@
+/* archive_read against a borg that misbehaves, and what that borg is given. */
+#include "archive_kit.h"
+
+#include "backup/borg_command.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+static void with_script(struct fixture *f, struct archive_read_spec *spec, char *path, size_t size,
+                        const char *script)
+{
+    *spec = spec_of(f);
+    (void)snprintf(path, size, "%s/fake", f->dir);
+    FILE *out = fopen(path, "we");
+    assert_non_null(out);
+    assert_true(fprintf(out, "#!/bin/sh\n%s\n", script) > 0);
+    assert_int_equal(fclose(out), 0);
+    assert_int_equal(chmod(path, 0755), 0);
+    spec->borg = path;
+}
+
+static void no_secret_reaches_argv_or_environment(void **state)
+{
+    struct fixture *f = *state;
+    struct archive_read_spec spec;
+    char path[128];
+    with_script(f, &spec, path, sizeof path,
+                "[ \"$BORG_PASSPHRASE_FD\" = 3 ] || exit 9; { env; echo \"$@\"; } | grep -q "
+                "'correct horse' && exit 8; [ \"$(cat <&3)\" = 'correct horse \"battery\" staple' "
+                "] || exit 7; [ $TZ = UTC ] || exit 6; case \"$*\" in '--log-json info --json "
+                "--last 1 --umask 0077 --lock-wait 5 '*) ;; *) exit 5;; esac; "
+                "echo '{\"archives\": []}'");
+    ask(f, &spec);
+    assert_string_equal(f->e.msg, "");
+    assert_int_equal(json_array_size(f->found), 0);
+}
+
+static void answers_that_are_none_are_failures(void **state)
+{
+    static const char *const scripts[] = {
+        "exit 0",
+        "echo hello",
+        "echo '{\"archives\": 3}'",
+        "echo '[]'",
+        "echo '{\"archives\": []}'; exit 2",
+        "echo '{\"archives\": []}'; kill -9 $$",
+        "echo broken >&2; head -c 100000 /dev/zero | tr '\\0' x >&2; exit 2",
+        "head -c 5000000 /dev/zero | tr '\\0' ' '; echo '{\"archives\": []}'",
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++) {
+        struct archive_read_spec spec;
+        char path[128];
+        (void)archive_fresh(state);
+        with_script(f, &spec, path, sizeof path, scripts[i]);
+        ask(f, &spec);
+        assert_int_equal(f->e.code, ERR_COMMAND_FAILED);
+        assert_true(f->e.msg[0] != '\0');
+    }
+}
+
+static void warnings_do_not_hide_the_answer(void **state)
+{
+    struct fixture *f = *state;
+    struct archive_read_spec spec;
+    char path[128];
+    with_script(f, &spec, path, sizeof path, "echo '{\"archives\": [{\"name\": \"a\"}]}'; exit 1");
+    spec.archive = "a";
+    ask(f, &spec);
+    assert_int_equal(json_array_size(f->found), 1);
+}
+
+static void a_question_taken_back_ends_borg(void **state)
+{
+    struct fixture *f = *state;
+    struct archive_read_spec spec;
+    char path[128];
+    with_script(f, &spec, path, sizeof path, "exec sleep 1000");
+    struct archive_read *r = archive_read_start(&f->loop, &spec, NULL);
+    assert_non_null(r);
+    archive_read_cancel(r);
+    assert_int_equal(uv_run(&f->loop, UV_RUN_DEFAULT), 0);
+    assert_int_equal(f->done, 0);
+    archive_read_cancel(NULL);
+    spec.borg = "/nonexistent/borg";
+    struct err e = {0};
+    assert_null(archive_read_start(&f->loop, &spec, &e));
+    assert_int_equal(e.code, ERR_UNAVAILABLE);
+    assert_int_equal(uv_run(&f->loop, UV_RUN_DEFAULT), 0);
+}
+
+static void a_remote_repository_gets_the_ssh_options_of_a_job(void **state)
+{
+    static const char *const base[] = {"A=1", "BORG_PASSPHRASE=x", NULL};
+    static const char *const recorded[] = {"A=2", "BORG_RSH=ssh -i k", NULL};
+    struct resolved_repo repo = {.location = "ssh://h/r", .remote = true, .env = recorded};
+    const struct archive_read_spec spec = {.borg = "/b", .repo = &repo, .env = base};
+    struct arena a;
+    arena_init(&a, 64 * 1024);
+    const char *const *env = borg_command_env(&a, &spec, true, NULL);
+    assert_non_null(env);
+    assert_string_equal(env[0], "A=2");
+    assert_int_equal(strncmp(env[1], "BORG_RSH=ssh -i k -o StrictHostKeyChecking=yes", 46), 0);
+    assert_string_equal(env[2], "TZ=UTC");
+    assert_string_equal(env[3], "BORG_PASSPHRASE_FD=3");
+    assert_null(env[4]);
+    arena_done(&a);
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, archive_fresh, archive_drop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(no_secret_reaches_argv_or_environment),
+        CASE(answers_that_are_none_are_failures),
+        CASE(warnings_do_not_hide_the_answer),
+        CASE(a_question_taken_back_ends_borg),
+        cmocka_unit_test(a_remote_repository_gets_the_ssh_options_of_a_job),
+    };
+    return cmocka_run_group_tests(tests, archive_make_dir, archive_destroy);
+}
