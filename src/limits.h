@@ -64,7 +64,8 @@ enum {
     PROGRESS_MS = 250,         /* at most 4 progress events a second per job */
     PROGRESS_TEXT_MS = 1000,   /* and one text line */
     FANOUT_PER_TURN = 500,     /* stream clients written in one turn of the loop */
-    FANOUT_CLIENT_MS = 50,     /* each client at most once in this time */
+    FANOUT_CROWD = 1000,       /* up to so many readers each is told at once of everything … */
+    FANOUT_CLIENT_MS = 50,     /* … beyond it each at most once in this time */
     POLL_WAIT_MAX_MS = 60 * 1000,
     POLL_ITEMS = 200,      /* as the reference API */
     LIMIT_STREAMS = 20000, /* stream clients in all */
@@ -130,7 +131,7 @@ enum {
     CONTROL_PROGRESS_IDS = 8, /* kinds of progress that one borg is in at a time, for the pace */
     LIMIT_SECRET = 4096,      /* longest secret taken from a caller */
     SECRET_MIN = 6,           /* shorter ones would mask ordinary text */
-    LIMIT_NEEDLES = 512,      /* forms of secrets looked for in a job's output: up to 25 each */
+    LIMIT_NEEDLES = 1024,     /* forms of secrets looked for in a job's output: up to 25 each */
     RESOLVE_MS = 60 * 1000,   /* asking borgmatic what a config means */
     RESOLVE_CACHE = 64,       /* configs remembered */
     RESOLVE_AGE_MS = 10 * 60 * 1000, /* included files may change unseen */

@@ -54,6 +54,7 @@ struct create {
     size_t proving; /* the repository that is looked at now */
     uv_work_t look; /* at the lock's file, on a worker thread */
     char lock[512], holder[192];
+    struct err closed; /* why a repository could not be opened after a dry run */
 };
 
 /* create_follow.c: has the control's callbacks keep the books of c. */

@@ -33,7 +33,13 @@ static void prove_later(struct create *c)
 static void on_probed(void *arg, const char *word, const char *sentence)
 {
     struct create *c = arg;
-    verdict_probe(proven(c)->verdict, word, sentence);
+    struct verdict *v = proven(c)->verdict;
+    if (!c->dry_run || c->closed.code == ERR_NONE)
+        verdict_probe(v, word, sentence);
+    else if (strcmp(word, "ok") == 0)
+        verdict_closed(v, "repository_unreachable", ERR_BACKUP_FAILED, c->closed.msg);
+    else
+        verdict_closed(v, word, ERR_BACKUP_FAILED, sentence);
     prove_later(c);
 }
 
@@ -101,6 +107,27 @@ static void on_archives(void *arg, const json_t *archives, const struct err *e)
     prove_later(c);
 }
 
+/* A dry run has not opened the repository: is it there, and is the passphrase right? */
+static void on_opened(void *arg, const json_t *archives, const struct err *e)
+{
+    struct create *c = arg;
+    struct create_repo *r = proven(c);
+    verdict_archive(r->verdict, false, false, NULL, NULL);
+    if (archives) {
+        prove_later(c);
+        return;
+    }
+    c->closed = *e;
+    if (e->code == ERR_WRONG_PASSPHRASE || e->code == ERR_REPOSITORY_LOCKED ||
+        e->code == ERR_REPOSITORY_NOT_FOUND)
+        verdict_closed(r->verdict, err_word(e->code), e->code, e->msg);
+    else if (r->repo->remote && probe(c))
+        return;
+    else
+        verdict_closed(r->verdict, "repository_unreachable", ERR_BACKUP_FAILED, e->msg);
+    prove_later(c);
+}
+
 static bool read_back(struct create *c)
 {
     const char *env[2 * CHILD_ENVS];
@@ -115,13 +142,13 @@ static bool read_back(struct create *c)
         .since = job_started_ms(c->job) / 1000,
         .max = 1,
         .started = on_helper_started,
-        .done = on_archives,
+        .done = c->dry_run ? on_opened : on_archives,
         .arg = c,
     };
     struct err e = {0};
     if (archive_read_start(c->loop, &spec, &e))
         return true;
-    verdict_archive(r->verdict, true, false, NULL, e.msg);
+    verdict_archive(r->verdict, !c->dry_run, false, NULL, e.msg);
     return false;
 }
 
@@ -154,10 +181,10 @@ static bool ask_lock(struct create *c, const char *lock)
 
 /* ---- one after the other ---- */
 
-static bool archive_expected(const struct create *c, const struct create_repo *r)
+static bool ended_well(const struct create_repo *r)
 {
     bool well = r->signal == 0 && (r->code <= 1 || (r->code >= 100 && r->code <= 127));
-    return !c->dry_run && r->main_ran && r->exited && well;
+    return r->main_ran && r->exited && well;
 }
 
 static void prove_next(struct create *c)
@@ -166,7 +193,7 @@ static void prove_next(struct create *c)
         struct create_repo *r = proven(c);
         if (!r->verdict)
             continue;
-        if (archive_expected(c, r)) {
+        if (ended_well(r)) {
             if (read_back(c))
                 return;
         } else if (verdict_wants_probe(r->verdict)) {
@@ -175,8 +202,6 @@ static void prove_next(struct create *c)
         } else if (verdict_lock(r->verdict)) {
             if (ask_lock(c, verdict_lock(r->verdict)))
                 return;
-        } else if (c->dry_run) {
-            verdict_archive(r->verdict, false, false, NULL, NULL);
         }
     }
     create_finish(c);

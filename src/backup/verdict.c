@@ -258,6 +258,13 @@ void verdict_archive(struct verdict *v, bool expected, bool read, const json_t *
     one_line(v->why, sizeof v->why, why ? why : "");
 }
 
+void verdict_closed(struct verdict *v, const char *word, enum err_code api, const char *why)
+{
+    (void)snprintf(v->closed_word, sizeof v->closed_word, "%s", word);
+    v->closed_api = api;
+    one_line(v->why, sizeof v->why, why);
+}
+
 __attribute__((format(printf, 5, 6))) static void say(struct verdict_result *out,
                                                       enum verdict_state state, const char *word,
                                                       enum err_code api, const char *fmt, ...)
@@ -292,7 +299,10 @@ static void say_failed(const struct verdict *v, struct verdict_result *out)
 static void say_ended_well(const struct verdict *v, bool warned, struct verdict_result *out)
 {
     const char *name = json_get_str(v->archive, "name", "?");
-    if (v->told && !v->expected) {
+    if (v->closed_word[0] != '\0') {
+        say(out, VERDICT_FAILED, v->closed_word, v->closed_api,
+            "the files can be read, but the repository cannot be opened: %s", v->why);
+    } else if (v->told && !v->expected) {
         if (warned)
             say(out, VERDICT_WARNING, "ended_with_warnings", ERR_NONE,
                 "borg ended with warnings (exit code %d)", v->code);

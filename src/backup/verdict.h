@@ -42,6 +42,10 @@ void verdict_lock_holder(struct verdict *v, const char *words);
 void verdict_archive(struct verdict *v, bool expected, bool read, const json_t *archive,
                      const char *why);
 
+/* A dry run opens no repository; it was asked afterwards and could not be opened: that is a
+ * failure. `word` and `api` say which. */
+void verdict_closed(struct verdict *v, const char *word, enum err_code api, const char *why);
+
 struct verdict_result {
     enum verdict_state state;
     char word[48];     /* "archive_created", "dry_run_ok", "created_with_warnings", "unverified",

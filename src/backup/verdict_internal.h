@@ -25,6 +25,8 @@ struct verdict {
     bool told, expected, read; /* what verdict_archive said */
     json_t *archive;
     char why[DETAIL_MAX + 1];
+    char closed_word[48]; /* word of verdict_closed, or "" */
+    enum err_code closed_api;
 };
 
 #endif

@@ -2,9 +2,9 @@
  *
  * A waiting reader stands in the idle list of its job. The first event moves the whole list to
  * `due`, at no cost per reader. The check handle, which runs after each round of I/O, tells at most
- * FANOUT_PER_TURN of them; each then cools for FANOUT_CLIENT_MS, after which it is due again if
- * there is more, else idle. `cooling` is in order of time because all cool equally long, so one
- * timer serves them. */
+ * FANOUT_PER_TURN of them; in a crowd each then cools for FANOUT_CLIENT_MS, after which it is due
+ * again if there is more, else idle. `cooling` is in order of time because all cool equally long,
+ * so one timer serves them. */
 #include "jobs/hub_internal.h"
 
 static uint64_t now_ms(void)
@@ -54,7 +54,10 @@ static void on_check(uv_check_t *check)
     for (int i = 0; i < FANOUT_PER_TURN && !link_empty(&h->due); i++) {
         struct hub_reader *r = LINK_OF(h->due.next, struct hub_reader, turn);
         r->waiting = false;
-        cool_down(r);
+        if (h->reader_count > FANOUT_CROWD)
+            cool_down(r);
+        else
+            link_drop(&r->turn);
         r->wake(r->arg);
     }
     if (!link_empty(&h->due))

@@ -61,7 +61,6 @@ def test_no_passphrase_at_all(shared):
 
 
 def test_the_awaited_dry_run_of_a_broken_config(shared):
-    """borg's dry run opens no repository: what it can find is wrong with the configuration."""
     one = Setup(shared, "dry")
     whole = one.path.read_text()
     one.path.write_text(whole + "nonsense: 1\n")
@@ -71,6 +70,30 @@ def test_the_awaited_dry_run_of_a_broken_config(shared):
     reply = shared.write.post("/create-backup/dry-run", {"repository": "dry"})
     assert reply.status == 200 and reply.json["ok"] is True
     assert reply.json["job"]["verdict"]["word"] == "dry_run_ok"
+
+
+def dry_run(shared, label, status, error, word, **body):
+    reply = shared.write.post("/create-backup/dry-run", {"repository": label, **body})
+    assert reply.status == status and reply.json.get("error", "") == error, reply
+    job = shared.read.get("/jobs/" + reply.json["job_id"]).json["job"]
+    assert job["verdict"]["word"] == word
+
+
+def test_a_dry_run_says_that_the_repository_cannot_be_opened(shared):
+    """borg's own dry run opens no repository and would end well."""
+    one = Setup(shared, "dryclosed", PASSPHRASE, in_config=False)
+    dry_run(shared, "dryclosed", 422, "wrong_passphrase", "wrong_passphrase",
+            borg_passphrase="another passphrase")
+    dry_run(shared, "dryclosed", 200, "", "dry_run_ok", borg_passphrase=PASSPHRASE)
+    away = Path(one.repository + ".away")
+    Path(one.repository).rename(away)
+    dry_run(shared, "dryclosed", 404, "repository_not_found", "repository_not_found",
+            borg_passphrase=PASSPHRASE)
+    away.rename(one.repository)
+    with held_lock(one.home, one.repository, PASSPHRASE):
+        dry_run(shared, "dryclosed", 423, "repository_locked", "repository_locked",
+                borg_passphrase=PASSPHRASE)
+    dry_run(shared, "dryclosed", 200, "", "dry_run_ok", borg_passphrase=PASSPHRASE)
 
 
 @contextmanager

@@ -34,8 +34,46 @@ static void a_line_reaches_an_idle_reader_at_once(void **state)
     client_free(c);
 }
 
-static void a_busy_reader_is_woken_at_intervals(void **state)
+/* Readers of another job that only wait, so many that each is left alone for a while after a turn.
+ */
+static struct client *crowd[FANOUT_CROWD];
+static struct hub_job *of_crowd;
+
+static void crowd_comes(void)
 {
+    of_crowd = job("create:0");
+    for (int i = 0; i < FANOUT_CROWD; i++) {
+        crowd[i] = client("create:0", 0, ALL_LINES);
+        pump(crowd[i]);
+    }
+}
+
+static void crowd_goes(void)
+{
+    end_now(of_crowd, "create:0");
+    for (int i = 0; i < FANOUT_CROWD; i++)
+        client_free(crowd[i]);
+}
+
+static void a_busy_reader_of_few_is_told_at_once(void **state)
+{
+    struct hub_job *j = job("create:1");
+    struct client *c = client("create:1", 0, ALL_LINES);
+    pump(c);
+    for (unsigned i = 1; i <= 200; i++) { /* far more often than FANOUT_CLIENT_MS */
+        lines(j, 1, 10);
+        for (int turns = 0; turns < 3; turns++)
+            (void)uv_run(&kit.loop, UV_RUN_NOWAIT);
+        assert_int_equal(c->n, i);
+    }
+    end_now(j, "create:1");
+    UNTIL(c->last == HUB_END);
+    client_free(c);
+}
+
+static void in_a_crowd_a_busy_reader_is_woken_at_intervals(void **state)
+{
+    crowd_comes();
     struct hub_job *j = job("create:1");
     struct client *c = client("create:1", 0, ALL_LINES);
     pump(c);
@@ -51,12 +89,14 @@ static void a_busy_reader_is_woken_at_intervals(void **state)
     end_now(j, "create:1");
     UNTIL(c->last == HUB_END);
     client_free(c);
+    crowd_goes();
 }
 
 /* Readers that are woken at different times have intervals of their own. The best of several, as
  * above. */
 static void a_reader_is_left_alone_although_others_are_due(void **state)
 {
+    crowd_comes();
     struct hub_job *j = job("create:1");
     struct client *first = client("create:1", 0, ALL_LINES);
     pump(first);
@@ -77,6 +117,7 @@ static void a_reader_is_left_alone_although_others_are_due(void **state)
     assert_true(best > FANOUT_CLIENT_MS * 9 / 10 * 1000000ull);
     end_now(j, "create:1");
     client_free(first);
+    crowd_goes();
 }
 
 static void many_readers_are_woken_a_few_in_a_turn(void **state)
@@ -289,7 +330,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(a_line_reaches_an_idle_reader_at_once),
-        T(a_busy_reader_is_woken_at_intervals),
+        T(a_busy_reader_of_few_is_told_at_once),
+        T(in_a_crowd_a_busy_reader_is_woken_at_intervals),
         T(a_reader_is_left_alone_although_others_are_due),
         T(many_readers_are_woken_a_few_in_a_turn),
         T(ended_jobs_leave_memory_although_readers_stay),
