@@ -31,6 +31,7 @@ def deadline(request):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "seconds(n): the test may take this long")
+    config.addinivalue_line("markers", "alone: it measures time, so nothing else may run beside it")
 
 
 def fresh_folder():

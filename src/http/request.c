@@ -190,6 +190,7 @@ static void error_body(struct http_msg *m, const struct http_req *req, const str
     buf_reset(&m->extra);
     http_add_header(&m->req, "Cache-Control", "no-store");
     http_add_header(&m->req, "X-Content-Type-Options", "nosniff");
+    http_add_header(&m->req, "X-Frame-Options", "DENY");
     m->srv->cb->on_error(m->srv->app, req, e, m->req.id, body);
     if (body->failed)
         buf_reset(body);

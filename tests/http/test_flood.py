@@ -7,9 +7,13 @@ import socket
 import threading
 import time
 
+import pytest
+
 from fixtures.borg import Setup
 from fixtures.client import Client, connect, read_all, status_of
 from fixtures.harness import HEADER, MEMORY, SCALE, SEED, Daemon, raise_limit, wait_for
+
+pytestmark = pytest.mark.alone
 
 HALF_OPEN = 2000
 REQUESTS = 1000
