@@ -89,7 +89,7 @@ void call_send(struct call *c, int status, const char *type, struct buf *body);
 struct http_stream *call_stream(struct call *c, int status, const char *type,
                                 const struct http_stream_cb *cb, void *arg);
 
-/* The job's addresses: "sse" and "poll" members, with a ticket (design §5.2). */
+/* The job's addresses: "sse" and "poll" members, with a ticket. */
 void call_job_links(struct call *c, struct jsonw *w, const char *job_id);
 /* "job": its record. */
 void call_job_record(struct jsonw *w, const struct job *j);

@@ -1,4 +1,4 @@
-/* idempotency: the Idempotency-Key of a POST that starts work (design §5.4).
+/* idempotency: the Idempotency-Key of a POST that starts work.
  *
  * Same key and same request → the job that was made; same key and another request → 422; a key
  * whose first request is not answered yet → 409. Keys belong to the identity that sent them. The

@@ -28,7 +28,7 @@ enum event_kind {
 };
 
 #define EVENT_MASK(kind) (1u << (kind))
-/* What a stream carries when its client names no kinds (design §5.5). */
+/* What a stream carries when its client names no kinds. */
 #define EVENT_DEFAULT_KINDS \
     (EVENT_MASK(EVENT_STDOUT) | EVENT_MASK(EVENT_STDERR) | EVENT_MASK(EVENT_STATUS) | \
      EVENT_MASK(EVENT_PROGRESS) | EVENT_MASK(EVENT_STAGE) | EVENT_MASK(EVENT_GAP))

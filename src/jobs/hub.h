@@ -5,7 +5,7 @@
  * each has a position, takes what memory has, else asks the store, so that a slow reader costs one
  * position and loses nothing that is kept. Where ids are missing (a crash, a full disk, the kept
  * maximum), the reader makes a `gap` event with data {"from":a,"to":b}, whose id is b.
- * Ids are reserved in the store before they are shown (design §5.5). Loop's thread only. */
+ * Ids are reserved in the store before they are shown. Loop's thread only. */
 #ifndef JOBS_HUB_H
 #define JOBS_HUB_H
 

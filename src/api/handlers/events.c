@@ -1,4 +1,4 @@
-/* Server-Sent Events (design §5.5): each event of a job as a frame with its id, so that a client
+/* Server-Sent Events: each event of a job as a frame with its id, so that a client
  * that comes back with Last-Event-ID misses nothing and sees nothing twice. */
 #include "api/handlers/events.h"
 
