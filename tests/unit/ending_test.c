@@ -95,7 +95,14 @@ static void start(struct ended *t, bool with_ask)
 static void who_obeys_the_polite_request_gets_no_other(void **state)
 {
     struct ended t;
-    begin(&t, "polite", "trap 'exit 5' INT; while :; do sleep 0.05; done");
+    char ready[64], script[256];
+    (void)snprintf(ready, sizeof ready, "/tmp/ending_test.%d", getpid());
+    (void)snprintf(script, sizeof script, "trap 'exit 5' INT; : > %s; while :; do sleep 0.05; done",
+                   ready);
+    begin(&t, "polite", script);
+    while (access(ready, F_OK) != 0) /* before that it would not have obeyed but died */
+        (void)usleep(1000);
+    (void)unlink(ready);
     t.reach = 1;
     start(&t, true);
     run_until_done(&t);
