@@ -265,9 +265,8 @@ void verdict_closed(struct verdict *v, const char *word, enum err_code api, cons
     one_line(v->why, sizeof v->why, why);
 }
 
-__attribute__((format(printf, 5, 6))) static void say(struct verdict_result *out,
-                                                      enum verdict_state state, const char *word,
-                                                      enum err_code api, const char *fmt, ...)
+void verdict_say(struct verdict_result *out, enum verdict_state state, const char *word,
+                 enum err_code api, const char *fmt, ...)
 {
     va_list ap;
     out->state = state;
@@ -286,44 +285,49 @@ static void say_failed(const struct verdict *v, struct verdict_result *out)
     const struct verdict_cause *c = v->cause ? v->cause : verdict_cause_unknown();
     const char *made = v->archive ? "; an archive was made nevertheless" : "";
     if (v->lock && v->holder[0] != '\0' && c->api == ERR_REPOSITORY_LOCKED)
-        say(out, VERDICT_FAILED, c->word, c->api, "%s (%s, %s)%s", c->sentence, v->lock, v->holder,
-            made);
+        verdict_say(out, VERDICT_FAILED, c->word, c->api, "%s (%s, %s)%s", c->sentence, v->lock,
+                    v->holder, made);
     else if (c == verdict_cause_unknown() && v->detail[0] == '\0')
-        say(out, VERDICT_FAILED, c->word, c->api, "borg failed with exit code %d%s", v->code, made);
+        verdict_say(out, VERDICT_FAILED, c->word, c->api, "borg failed with exit code %d%s",
+                    v->code, made);
     else if (c->quote && v->detail[0] != '\0')
-        say(out, VERDICT_FAILED, c->word, c->api, "%s (%s)%s", c->sentence, v->detail, made);
+        verdict_say(out, VERDICT_FAILED, c->word, c->api, "%s (%s)%s", c->sentence, v->detail,
+                    made);
     else
-        say(out, VERDICT_FAILED, c->word, c->api, "%s%s", c->sentence, made);
+        verdict_say(out, VERDICT_FAILED, c->word, c->api, "%s%s", c->sentence, made);
 }
 
 static void say_ended_well(const struct verdict *v, bool warned, struct verdict_result *out)
 {
     const char *name = json_get_str(v->archive, "name", "?");
     if (v->closed_word[0] != '\0') {
-        say(out, VERDICT_FAILED, v->closed_word, v->closed_api,
-            "the files can be read, but the repository cannot be opened: %s", v->why);
+        verdict_say(out, VERDICT_FAILED, v->closed_word, v->closed_api,
+                    "the files can be read, but the repository cannot be opened: %s", v->why);
     } else if (v->told && !v->expected) {
         if (warned)
-            say(out, VERDICT_WARNING, "ended_with_warnings", ERR_NONE,
-                "borg ended with warnings (exit code %d)", v->code);
+            verdict_say(out, VERDICT_WARNING, "ended_with_warnings", ERR_NONE,
+                        "borg ended with warnings (exit code %d)", v->code);
         else
-            say(out, VERDICT_SUCCEEDED, "dry_run_ok", ERR_NONE, "the dry run ended without fault");
+            verdict_say(out, VERDICT_SUCCEEDED, "dry_run_ok", ERR_NONE,
+                        "the dry run ended without fault");
     } else if (!v->told || !v->read) {
-        say(out, VERDICT_WARNING, "unverified", ERR_NONE,
-            "borg reports success, but the archive could not be read back%s%s",
-            v->why[0] ? ": " : "", v->why);
+        verdict_say(out, VERDICT_WARNING, "unverified", ERR_NONE,
+                    "borg reports success, but the archive could not be read back%s%s",
+                    v->why[0] ? ": " : "", v->why);
     } else if (!v->archive) {
-        say(out, VERDICT_FAILED, "archive_missing", ERR_BACKUP_FAILED,
-            "borg ended with code %d, but the repository holds no archive of this run", v->code);
+        verdict_say(out, VERDICT_FAILED, "archive_missing", ERR_BACKUP_FAILED,
+                    "borg ended with code %d, but the repository holds no archive of this run",
+                    v->code);
     } else if (!warned) {
-        say(out, VERDICT_SUCCEEDED, "archive_created", ERR_NONE, "archive %s was made", name);
+        verdict_say(out, VERDICT_SUCCEEDED, "archive_created", ERR_NONE, "archive %s was made",
+                    name);
     } else if (v->file_count > 0) {
-        say(out, VERDICT_WARNING, "created_with_warnings", ERR_NONE,
-            "archive %s was made; %zu file%s changed meanwhile or could not be read", name,
-            v->file_count, v->file_count == 1 ? "" : "s");
+        verdict_say(out, VERDICT_WARNING, "created_with_warnings", ERR_NONE,
+                    "archive %s was made; %zu file%s changed meanwhile or could not be read", name,
+                    v->file_count, v->file_count == 1 ? "" : "s");
     } else {
-        say(out, VERDICT_WARNING, "created_with_warnings", ERR_NONE,
-            "archive %s was made with warnings (exit code %d)", name, v->code);
+        verdict_say(out, VERDICT_WARNING, "created_with_warnings", ERR_NONE,
+                    "archive %s was made with warnings (exit code %d)", name, v->code);
     }
 }
 
@@ -331,12 +335,12 @@ void verdict_result(const struct verdict *v, struct verdict_result *out)
 {
     *out = (struct verdict_result){0};
     if (!v->exited)
-        say(out, VERDICT_FAILED, "exit_unknown", ERR_BACKUP_FAILED,
-            "it is not known how borg ended");
+        verdict_say(out, VERDICT_FAILED, "exit_unknown", ERR_BACKUP_FAILED,
+                    "it is not known how borg ended");
     else if (v->signal != 0 || v->code >= 128 || v->code < 0)
-        say(out, VERDICT_FAILED, "borg_killed", ERR_BACKUP_FAILED,
-            "borg was ended by a signal (exit code %d) before it was done%s", v->code,
-            v->archive ? "; an archive was made nevertheless" : "");
+        verdict_say(out, VERDICT_FAILED, "borg_killed", ERR_BACKUP_FAILED,
+                    "borg was ended by a signal (exit code %d) before it was done%s", v->code,
+                    v->archive ? "; an archive was made nevertheless" : "");
     else if (v->code == 0)
         say_ended_well(v, false, out);
     else if (v->code == 1 || v->code >= 100)

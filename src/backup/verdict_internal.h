@@ -1,4 +1,4 @@
-/* verdict_internal: what a verdict has collected; for verdict.c and verdict_json.c only. */
+/* verdict_internal: what a verdict has collected; for verdict*.c only. */
 #ifndef BACKUP_VERDICT_INTERNAL_H
 #define BACKUP_VERDICT_INTERNAL_H
 
@@ -28,5 +28,10 @@ struct verdict {
     char closed_word[48]; /* word of verdict_closed, or "" */
     enum err_code closed_api;
 };
+
+/* Fills `out`; a sentence too long is cut, never inside a character. */
+__attribute__((format(printf, 5, 6))) void verdict_say(struct verdict_result *out,
+                                                       enum verdict_state state, const char *word,
+                                                       enum err_code api, const char *fmt, ...);
 
 #endif
