@@ -80,8 +80,30 @@ static bool is_noise(const char *line)
     return line[0] == '\0';
 }
 
+/* A Python traceback tells the caller nothing and may quote a value: only the kind of the
+ * exception, which begins the last line that is not indented, is passed on. */
+static bool crash_words(const char *text, char *out, size_t size)
+{
+    const char *trace = strstr(text, "Traceback (most recent call last)");
+    const char *last = NULL;
+    for (const char *p = trace; p && *p;) {
+        if (*p != ' ' && *p != '\n')
+            last = p;
+        p = strchr(p, '\n');
+        p = p ? p + 1 : NULL;
+    }
+    if (!last || last == trace)
+        return false;
+    (void)snprintf(out, size,
+                   "borgmatic crashed on it (%.*s): is it empty, or a list instead of settings?",
+                   (int)strcspn(last, ": \r\n"), last);
+    return true;
+}
+
 void borgmatic_words(const char *stderr_text, char *out, size_t size)
 {
+    if (crash_words(stderr_text, out, size))
+        return;
     char lines[LINES_MAX][LINE_MAX_]; /* a ring of the last ones */
     size_t seen = 0;
     for (const char *p = stderr_text; *p;) {

@@ -154,6 +154,7 @@ def test_a_config_that_does_not_parse(shared, broken):
     reply = awaited(shared, label)
     assert reply.status == 422 and reply.json["error"] == "invalid_config", reply
     assert reply.json["ok"] is False and reply.json["message"]
+    assert "Traceback" not in reply.json["message"] and "dist-packages" not in reply.json["message"]
     assert len(shared.read.get("/jobs?limit=500").json["jobs"]) == before
     shutil.rmtree(shared.folder / f"source-{label}", ignore_errors=True)
     for old in shared.folder.glob(f"repo-{label}-*"):

@@ -280,6 +280,16 @@ static void decoration_is_taken_from_borgmatics_words(void **state)
     assert_false(borgmatic_words_hook(text));
 }
 
+static void a_traceback_is_told_by_its_kind_alone(void **state)
+{
+    char words[300];
+    borgmatic_words("x\nTraceback (most recent call last):\n  File \"a.py\", line 1, in f\n"
+                    "    secret = 1\nKeyError: 'topsecret'\n",
+                    words, sizeof words);
+    assert_non_null(strstr(words, "(KeyError)"));
+    assert_null(strstr(words, "secret"));
+}
+
 static void words_that_do_not_fit_keep_the_last_lines(void **state)
 {
     char words[24];
@@ -319,6 +329,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_probe_says_what_is_wrong_with_a_program, make_dir,
                                         remove_dir),
         cmocka_unit_test(decoration_is_taken_from_borgmatics_words),
+        cmocka_unit_test(a_traceback_is_told_by_its_kind_alone),
         cmocka_unit_test(words_that_do_not_fit_keep_the_last_lines),
         cmocka_unit_test(values_of_refused_settings_are_hidden),
     };
