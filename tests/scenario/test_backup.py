@@ -67,7 +67,8 @@ def watched_progress(daemon, label):
 
 
 def test_structured_progress_counts_up_and_the_second_run_estimates(shared):
-    one = Setup(shared, "growing", files=60, size=200_000, compression="lzma,6")
+    # long enough for a guess at the time left, which is not made in the first two seconds
+    one = Setup(shared, "growing", files=60, size=450_000, compression="lzma,6")
     progress, events = watched_progress(shared, "growing")
     counted = [e.data["data"] for e in progress if e.data["data"].get("files")]
     assert len(counted) >= 3
