@@ -126,9 +126,8 @@ def streams(table, folder, quick):
 
 def latency(table, folder, quick):
     """From a child's write to one client, on an idle daemon."""
-    count = 100 if quick else 500
-    # Further apart than a client's turn comes round (50 ms): each line finds an idle daemon.
-    path = line_child(folder / "bin-latency", count=count, width=100, pause_us=60_000)
+    count = 300 if quick else 1000
+    path = line_child(folder / "bin-latency", count=count, width=100, pause_us=20_000)
     with Daemon(folder / "latency", path=f"{path}:{PATH}") as d:
         Setup(d, "one")
         with Clients(d, "/events/stream", 1) as clients:
