@@ -38,11 +38,13 @@ class Table:
         print(f"{'what':58} {'measured':>14} {'bound':>12}", flush=True)
 
     def row(self, what, value, bound=None, unit="", low=False):
-        held = bound is None or (value >= bound / self.factor if low
-                                 else value <= bound * self.factor)
-        self.over += not held
+        def holds(factor):
+            return bound is None or (value >= bound / factor if low else value <= bound * factor)
+
+        self.over += not holds(self.factor)
         shown = "" if bound is None else f"{'≥' if low else '≤'} {bound:g} {unit}"
-        verdict = "" if bound is None else ("ok" if held else "OVER")
+        verdict = "" if bound is None else "ok" if holds(1) else (
+            f"over, within {self.factor:g} ×" if holds(self.factor) else "OVER")
         figure = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.2f}"
         print(f"{what:58} {figure + ' ' + unit:>14} {shown:>12} {verdict}", flush=True)
 
