@@ -17,7 +17,7 @@ void mem_free(void *p); /* NULL is a no-op */
 __attribute__((format(printf, 1, 2))) char *mem_printf(const char *fmt, ...);
 
 /* Makes the n-th allocation from now fail (1 = the next), 0 = never; returns how many allocations
- * were made since the last call. Test builds only use it; it costs one branch. */
+ * were made since it was last armed (none are counted while it is not). Only tests use it. */
 unsigned long mem_fail_at(unsigned long n);
 
 static inline void mem_freep(void *pp)
