@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -122,3 +123,20 @@ def test_sigint_does_as_sigterm(folder):
     with Daemon(folder / "d") as d:
         os.kill(d.pid, signal.SIGINT)
         assert ended(d) == 0
+
+
+def test_a_daemon_whose_test_ran_out_of_time_is_not_left_behind(folder):
+    """The deadline may strike while the harness waits for a daemon that does not end."""
+    with pytest.raises(TimeoutError), Daemon(folder / "d") as d:
+        pid, wait = d.pid, d.process.wait
+        os.kill(pid, signal.SIGSTOP)
+
+        def late(*_):
+            d.process.wait = wait
+            raise TimeoutError
+
+        d.process.wait = late
+    left = Path(f"/proc/{pid}").exists()
+    if left:
+        os.kill(pid, signal.SIGKILL)
+    assert not left
