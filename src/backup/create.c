@@ -93,8 +93,6 @@ static bool launch(struct create *c, struct err *e)
                             .env = c->env,
                             .path = c->path,
                             .tz = c->tz,
-                            .state_dir = c->state_dir,
-                            .borg = c->tools.borg,
                             .borg_passphrase = c->borg_passphrase,
                             .ssh_passphrase = c->ssh_passphrase,
                             .masked = masked_too,

@@ -34,8 +34,11 @@ struct run {
     } sides[STREAMS];
     char *marker;
     bool exited, stopping, nobody_left, finished;
+    bool paused; /* by the owner */
     int code, signal;
     size_t left;
+    void (*on_stdout)(void *arg, const char *p, size_t n);
+    bool (*on_stderr)(void *arg, const char *line, size_t n);
     void (*done)(void *arg, int code, int signal, size_t left);
     void *arg;
 };
@@ -60,13 +63,20 @@ static void keep_tail(struct buf *tail, const char *text, size_t n)
 static void on_line(void *arg, const char *text, size_t n)
 {
     struct side *s = arg;
+    struct run *r = s->run;
+    if (s->kind == EVENT_STDERR && r->on_stderr && r->on_stderr(r->arg, text, n))
+        return;
     keep_tail(&s->tail, text, n);
-    hub_append(s->run->hub, s->kind, text, n, NULL);
+    hub_append(r->hub, s->kind, text, n, NULL);
 }
 
 static void on_data(void *arg, enum proc_stream stream, const char *p, size_t n)
 {
     struct run *r = arg;
+    if (stream == PROC_STDOUT && r->on_stdout) {
+        r->on_stdout(r->arg, p, n);
+        return;
+    }
     lines_feed(r->sides[stream].lines, p, n, uv_now(r->loop));
     if (!hub_writable(r->hub))
         proc_pause(r->proc, true);
@@ -75,8 +85,15 @@ static void on_data(void *arg, enum proc_stream stream, const char *p, size_t n)
 static void on_hub_ready(void *arg)
 {
     struct run *r = arg;
-    if (r->proc)
+    if (r->proc && !r->paused)
         proc_pause(r->proc, false);
+}
+
+void run_pause(struct run *r, bool pause)
+{
+    r->paused = pause;
+    if (r->proc)
+        proc_pause(r->proc, pause || !hub_writable(r->hub));
 }
 
 static void finish_if_over(struct run *r);
@@ -188,9 +205,10 @@ static bool same_name(const char *a, const char *b)
     return n == strcspn(b, "=") && strncmp(a, b, n) == 0;
 }
 
-/* The base, less what the control or we give ourselves, then those. */
+/* The base, less what the control or we give ourselves, then those; `path` stands for the control's
+ * own entry. */
 static size_t build_env(const char **env, const char *const *base, const char *const *control,
-                        const char *marker, const char *tz)
+                        const char *marker, const char *tz, const char *path)
 {
     size_t n = 0;
     for (; *base && n < CHILD_ENVS; base++) {
@@ -200,8 +218,11 @@ static size_t build_env(const char **env, const char *const *base, const char *c
         if (!ours)
             env[n++] = *base;
     }
-    for (; *control && n < 2 * CHILD_ENVS - 3; control++)
-        env[n++] = *control;
+    for (; *control && n < 2 * CHILD_ENVS - 4; control++)
+        if (!path || !name_is(*control, "PATH"))
+            env[n++] = *control;
+    if (path)
+        env[n++] = path;
     env[n++] = marker;
     if (tz)
         env[n++] = tz;
@@ -233,27 +254,32 @@ static bool prepare(struct run *r, const struct run_spec *s, struct err *e)
         buf_init(&side->tail, TAIL);
     }
     if (!r->redact || !r->marker || !add_needles(r, s))
-        return err_set(e, ERR_NO_MEMORY, "no memory to run borgmatic");
+        return err_set(e, ERR_NO_MEMORY, "no memory to start a program");
     for (size_t k = 0; k < STREAMS; k++)
         if (!(r->sides[k].lines = lines_new(r->redact, on_line, &r->sides[k])))
-            return err_set(e, ERR_NO_MEMORY, "no memory to run borgmatic");
+            return err_set(e, ERR_NO_MEMORY, "no memory to start a program");
     return true;
 }
 
 static bool spawn(struct run *r, const struct run_spec *s, struct err *e)
 {
     const char *env[2 * CHILD_ENVS];
-    char *tz = s->tz && *s->tz ? mem_printf("TZ=%s", s->tz) : NULL;
-    (void)build_env(env, s->env, control_env(s->control, s->path), r->marker, tz);
+    AUTO_FREE char *tz = s->tz && *s->tz ? mem_printf("TZ=%s", s->tz) : NULL;
+    AUTO_FREE char *path = s->direct ? mem_printf("PATH=%s", s->path) : NULL;
+    const char *const *ours = control_env(s->control, s->path);
+    if (!ours || (s->direct && !path))
+        return err_set(e, ERR_NO_MEMORY, "no memory to start a program");
+    (void)build_env(env, s->env, ours, r->marker, tz, path);
     struct proc_spec p = {.file = s->file,
                           .argv = s->argv,
                           .envp = env,
+                          .cwd = s->cwd,
+                          .pass_fd = s->pass_fd,
                           .on_data = on_data,
                           .on_eof = on_eof,
                           .on_exit = on_child_exit,
                           .arg = r};
     r->proc = proc_start(s->loop, &p, e);
-    mem_free(tz);
     return r->proc != NULL;
 }
 
@@ -272,11 +298,13 @@ struct run *run_start(const struct run_spec *s, struct err *e)
 {
     struct run *r = mem_zalloc(sizeof *r);
     if (!r) {
-        (void)err_set(e, ERR_NO_MEMORY, "no memory to run borgmatic");
+        (void)err_set(e, ERR_NO_MEMORY, "no memory to start a program");
         return NULL;
     }
     r->loop = s->loop;
     r->hub = job_hub(s->job);
+    r->on_stdout = s->on_stdout;
+    r->on_stderr = s->on_stderr;
     r->done = s->done;
     r->arg = s->arg;
     if (!prepare(r, s, e) || !spawn(r, s, e)) {
@@ -289,6 +317,11 @@ struct run *run_start(const struct run_spec *s, struct err *e)
     (void)uv_timer_init(s->loop, &r->eof_timer);
     r->eof_timer.data = r;
     return r;
+}
+
+struct control *run_control(struct run *r)
+{
+    return r->control;
 }
 
 pid_t run_pid(const struct run *r)

@@ -27,7 +27,7 @@ void job_free(struct job *j)
     char *const texts[] = {j->kind,         j->label,           j->role,        j->address,
                            j->params_json,  j->private_json,    j->result_json, j->progress_json,
                            j->verdict_json, j->sentence,        j->stdout_tail, j->stderr_tail,
-                           j->idem_key,     j->idem_fingerprint};
+                           j->idem_key,     j->idem_fingerprint, j->document};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         mem_free(texts[i]);
     mem_free(j);
@@ -94,6 +94,9 @@ struct job *job_new(struct jobs *js, const struct job_spec *s)
     j->js = js;
     j->ops = s->ops;
     j->reading = s->reading;
+    j->shares = s->shares;
+    j->yields = s->yields;
+    j->unslotted = s->unslotted;
     j->deadline_s = s->deadline_s ? s->deadline_s : JOB_DEADLINE_S;
     j->exit_code = -1;
     j->queued_ms = now_ms();
@@ -214,6 +217,8 @@ static const struct {
                           "the job ran past its time limit and was ended"},
     [JOB_STOP_SHUTDOWN] = {JOB_INTERRUPTED, ERR_INTERRUPTED, "interrupted",
                            "the daemon went down before the job was done"},
+    [JOB_STOP_YIELD] = {JOB_CANCELLED, ERR_JOB_CANCELLED, "gave_way",
+                        "the job was ended because another one wants to write to the repository"},
 };
 
 static char *plain_verdict(const char *word, const char *sentence)
@@ -303,4 +308,10 @@ void job_set_result(struct job *j, const char *json)
 void job_set_progress(struct job *j, const char *json)
 {
     replace(&j->progress_json, json);
+}
+
+void job_take_document(struct job *j, struct buf *doc)
+{
+    mem_free(j->document);
+    j->document = buf_take(doc, NULL);
 }

@@ -5,8 +5,10 @@
  * jobs owns every job that is not ended and remembers the last LIMIT_JOBS_RECENT ended ones; older
  * ones are in the store. A job is durable before anyone hears of it, and its end is durable before
  * anyone hears of that. What a job does is its `work`, driven through struct job_ops.
- * Exclusion: a job names keys (normalised repositories, "aio"); two jobs that share a key never run
- * at one time. Loop's thread only. */
+ * Exclusion: a job names keys (normalised repositories, "aio"). Jobs that only read hold them
+ * together, as borg's shared lock allows; one that writes holds them alone. A writing job waits for
+ * the readers that are before it, and those that yield (mounts, downloads: they may last for hours)
+ * are stopped for it. Loop's thread only. */
 #ifndef JOBS_JOB_H
 #define JOBS_JOB_H
 
@@ -34,7 +36,7 @@ const char *job_state_name(enum job_state s);
 bool job_state_parse(const char *name, enum job_state *s);
 bool job_state_final(enum job_state s);
 
-enum job_stop { JOB_STOP_CANCEL, JOB_STOP_TIMEOUT, JOB_STOP_SHUTDOWN };
+enum job_stop { JOB_STOP_CANCEL, JOB_STOP_TIMEOUT, JOB_STOP_SHUTDOWN, JOB_STOP_YIELD };
 
 struct jobs;
 struct job;
@@ -56,6 +58,10 @@ struct job_spec {
     bool label_in_id;         /* the reference API's create:<n> has no label in it */
     bool reading;             /* changes nothing: may be cancelled when nobody waits */
     bool queue;               /* wait for the keys' holder instead of ERR_JOB_RUNNING */
+    bool shares;              /* holds its keys together with others that share */
+    bool yields;              /* ended (JOB_STOP_YIELD) when a job that does not share wants a key, and
+                                 at once when the daemon goes down */
+    bool unslotted;           /* takes none of the MAX_CHILDREN slots: it mostly waits */
     const char *keys[JOB_KEYS_MAX];
     size_t key_count;
     const char *role, *address;              /* who asked */
@@ -72,8 +78,8 @@ struct jobs *jobs_new(uv_loop_t *loop, struct store *store, struct hub *hub, int
 void jobs_free(struct jobs *js); /* no job may be running */
 
 /* Makes the job durable, then calls `created` (job NULL and `e` on failure; never from inside),
- * then, when the keys and a child slot (MAX_CHILDREN) are free, starts it; without a free slot it
- * waits. Refusals that are known at once (ERR_JOB_RUNNING with the other's id in `*in_the_way`,
+ * then, when the keys and a child slot (MAX_CHILDREN) are free, starts it; without a free slot, or
+ * while its keys are only read, it waits. Refusals that are known at once (ERR_JOB_RUNNING with the other's id in `*in_the_way`,
  * ERR_RECOVERING, ERR_DRAINING, ERR_TOO_BUSY) are returned as false; work is then freed and
  * `created` not called. */
 typedef void (*job_created)(void *arg, struct job *j, const struct err *e);
@@ -94,8 +100,16 @@ bool jobs_adopt(struct jobs *js, const struct store_job *row, uint64_t mark,
                 const char *const *keys, size_t key_count, const struct job_ops *ops, void *work,
                 struct err *e);
 bool jobs_recovering(const struct jobs *js);
-/* The job that holds the key, or NULL. */
+/* The job that holds the key (the first of those that share it), or NULL. */
 struct job *jobs_holder(struct jobs *js, const char *key);
+/* A job that only reads, not ended, of that kind and label (may be NULL) and with those parameters:
+ * whoever asks the same may wait for it. NULL when there is none. */
+struct job *jobs_find_equal(struct jobs *js, const char *kind, const char *label,
+                            const char *params_json);
+/* True while a queued job's turn has not come: keys or slots are taken. */
+bool jobs_must_wait(const struct jobs *js, const struct job *j);
+/* Each active job in order of creation. */
+void jobs_each(struct jobs *js, void (*each)(void *arg, struct job *j), void *arg);
 /* Called for every ended job (metrics): kind, label, state, seconds. */
 void jobs_on_end(struct jobs *js, void (*ended)(void *arg, const struct job *j), void *arg);
 
@@ -126,6 +140,9 @@ void job_stage(struct job *j, const char *stage);
 void job_set_private(struct job *j, const char *json);
 void job_set_result(struct job *j, const char *json); /* "result" of the record, so far or final */
 void job_set_progress(struct job *j, const char *json); /* last progress, while it runs */
+/* What the job found, too large for its record (a listing): JSON text, taken from `doc`. Watchers
+ * see it when they are told of the end; then it is gone. */
+void job_take_document(struct job *j, struct buf *doc);
 struct job_outcome {
     enum job_state state; /* a final one; a stop that was asked for overrides it (but see keep) */
     bool keep_state;      /* keep `state` although a stop was asked for (it ended well before) */
@@ -141,6 +158,11 @@ const char *job_sentence(const struct job *j);
 const char *job_stdout_tail(const struct job *j); /* "" when none */
 const char *job_stderr_tail(const struct job *j);
 int job_exit_code(const struct job *j);
+const char *job_document(const struct job *j);    /* NULL when there is none */
+const char *job_result(const struct job *j);      /* "result" as JSON, or NULL */
+const char *job_private(const struct job *j);     /* what recovery is told, or NULL */
+const char *job_params(const struct job *j);      /* redacted parameters as JSON, or NULL */
+int64_t job_deadline_ms(const struct job *j);     /* Unix time; 0 before it runs */
 
 /* The record as GET /jobs/{id} gives it under "job", appended. */
 void job_render(const struct job *j, struct buf *out);

@@ -252,3 +252,28 @@ int job_exit_code(const struct job *j)
 {
     return j->exit_code;
 }
+
+const char *job_document(const struct job *j)
+{
+    return j->document;
+}
+
+const char *job_result(const struct job *j)
+{
+    return j->result_json;
+}
+
+const char *job_private(const struct job *j)
+{
+    return j->private_json;
+}
+
+const char *job_params(const struct job *j)
+{
+    return j->params_json;
+}
+
+int64_t job_deadline_ms(const struct job *j)
+{
+    return j->started_ms ? j->started_ms + (int64_t)j->deadline_s * 1000 : 0;
+}

@@ -88,12 +88,22 @@ static bool holds(const struct job *j, const char *key)
     return false;
 }
 
-static bool share_a_key(const struct job *a, const struct job *b)
+static bool exclude(const struct job *a, const struct job *b)
 {
+    if (a->shares && b->shares)
+        return false;
     for (size_t i = 0; i < a->key_count; i++)
         if (holds(b, a->keys[i]))
             return true;
     return false;
+}
+
+static size_t slots_taken(const struct jobs *js)
+{
+    size_t n = 0;
+    for (const struct job *j = js->active; j; j = j->next)
+        n += j->state == JOB_RUNNING && !j->unslotted;
+    return n;
 }
 
 struct job *jobs_holder(struct jobs *js, const char *key)
@@ -104,22 +114,58 @@ struct job *jobs_holder(struct jobs *js, const char *key)
     return NULL;
 }
 
-static bool blocked(const struct jobs *js, const struct job *j)
+struct job *jobs_find_equal(struct jobs *js, const char *kind, const char *label,
+                            const char *params_json)
 {
+    for (struct job *j = js->active; j; j = j->next)
+        if (j->reading && j->durable && !j->ending && !j->stop_asked && !j->recovers &&
+            strcmp(j->kind, kind) == 0 && strcmp(j->label ? j->label : "", label ? label : "") == 0 &&
+            j->params_json && params_json && strcmp(j->params_json, params_json) == 0)
+            return j;
+    return NULL;
+}
+
+bool jobs_must_wait(const struct jobs *js, const struct job *j)
+{
+    if (!j->unslotted && slots_taken(js) >= MAX_CHILDREN)
+        return true;
     for (const struct job *other = js->active; other && other != j; other = other->next)
-        if (share_a_key(other, j))
+        if (exclude(other, j))
             return true;
     return false;
+}
+
+void jobs_each(struct jobs *js, void (*each)(void *arg, struct job *j), void *arg)
+{
+    for (struct job *j = js->active, *next; j; j = next) {
+        next = j->next;
+        each(arg, j);
+    }
+}
+
+/* Whoever stands before j and excludes it; those that yield are asked to go. */
+static bool blocked(const struct jobs *js, struct job *j)
+{
+    bool found = false;
+    for (struct job *other = js->active, *next; other && other != j; other = next) {
+        next = other->next; /* a stop never ends a job inside the call unless it is queued */
+        if (!exclude(other, j))
+            continue;
+        found = true;
+        if (other->yields && !other->recovers)
+            (void)job_cancel(other, JOB_STOP_YIELD);
+    }
+    return found;
 }
 
 static void schedule(struct jobs *js)
 {
     struct job *next;
     for (struct job *j = js->active; j; j = next) {
-        if (jobs_running(js) >= MAX_CHILDREN)
-            return;
         next = j->next; /* start may end the job, but never frees it inside */
-        if (j->state == JOB_QUEUED && j->durable && !j->ending && !blocked(js, j))
+        if (j->state != JOB_QUEUED || !j->durable || j->ending || blocked(js, j))
+            continue;
+        if (j->unslotted || slots_taken(js) < MAX_CHILDREN)
             job_start(j);
     }
 }
@@ -173,6 +219,15 @@ static void append_active(struct jobs *js, struct job *j)
     *at = j;
 }
 
+/* Who only reads holds others up for a while only; a job that writes may take hours. */
+static const struct job *in_the_way_of(const struct jobs *js, const char *key)
+{
+    for (const struct job *j = js->active; j; j = j->next)
+        if ((!j->shares || j->recovers) && holds(j, key))
+            return j;
+    return NULL;
+}
+
 static bool admit(struct jobs *js, const struct job_spec *s, char *in_the_way, size_t size,
                   struct err *e)
 {
@@ -186,7 +241,7 @@ static bool admit(struct jobs *js, const struct job_spec *s, char *in_the_way, s
     if (waiting >= LIMIT_JOBS_QUEUED)
         return err_set(e, ERR_TOO_BUSY, "%zu jobs are waiting already", waiting);
     for (size_t i = 0; i < s->key_count; i++) {
-        const struct job *other = jobs_holder(js, s->keys[i]);
+        const struct job *other = in_the_way_of(js, s->keys[i]);
         if (!other || (s->queue && !other->recovers))
             continue;
         if (size)
@@ -306,6 +361,7 @@ void jobs_ended(void *arg, bool ok, const struct err *e)
     mem_freep(&j->stdout_tail);
     mem_freep(&j->stderr_tail);
     mem_freep(&j->progress_json);
+    mem_freep(&j->document);
     schedule(js);
     check_idle(js);
 }
@@ -324,6 +380,9 @@ void jobs_drain(struct jobs *js, void (*idle)(void *arg), void *arg)
     js->draining = true;
     js->idle = idle;
     js->idle_arg = arg;
+    for (struct job *j = js->active; j; j = j->next)
+        if (j->yields && !j->recovers)
+            (void)job_cancel(j, JOB_STOP_SHUTDOWN);
     uv_timer_t *t = js->active ? NULL : mem_zalloc(sizeof *t);
     if (!t)
         return;

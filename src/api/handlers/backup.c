@@ -87,16 +87,6 @@ static void on_change(void *arg, struct job *j)
     answer(a, j);
 }
 
-static bool must_wait(struct jobs *js, const struct job *j)
-{
-    if (jobs_running(js) >= MAX_CHILDREN)
-        return true;
-    for (size_t i = 0; i < job_key_count(j); i++)
-        if (jobs_holder(js, job_key(j, i)) != j)
-            return true;
-    return false;
-}
-
 static void on_created(void *arg, struct job *j, const struct err *e)
 {
     struct asked *a = arg;
@@ -108,7 +98,7 @@ static void on_created(void *arg, struct job *j, const struct err *e)
     bool await = a->dry_run || c->prefer_wait_s >= 0;
     if (await && !c->prefer_async)
         call_await_job(c, j, a->dry_run ? 0 : c->prefer_wait_s);
-    else if (must_wait(c->app->jobs, j) || !job_watch(j, on_change, a))
+    else if (jobs_must_wait(c->app->jobs, j) || !job_watch(j, on_change, a))
         answer(a, j);
 }
 
