@@ -19,7 +19,7 @@ struct config {
     struct secret *api_token, *api_read_token, *api_admin_token, *api_action_token;
     char *from_header; /* APP_FROM_HEADER */
     bool from_header_set;
-    bool secure_mode, enable_admin, enable_config_write, enable_break_lock,
+    bool secure_mode, enable_admin, enable_config_write, enable_config_code, enable_break_lock,
         enable_passphrase_change, enable_arbitrary_targets;
     char *actions_policy, *audit_log;
     bool audit_stdout;
@@ -34,7 +34,9 @@ struct config {
     char *tz;
     char *state_dir;
     enum log_level log_level;
-    char *child_env; /* names, separated by commas */
+    char *child_env;     /* names, separated by commas */
+    char *extract_roots; /* absolute paths, separated by colons */
+    char *probe_allow;   /* hosts, separated by commas */
     double rate_limit_scale;
     int drain_timeout_s;
     int jobs_keep, max_conns;

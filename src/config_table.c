@@ -35,6 +35,8 @@ const struct setting config_table[] = {
      "Allows the routes for emergencies."},
     {"ENABLE_CONFIG_WRITE", SETTING_FLAG, AT(enable_config_write), "", 0, 0, NULL,
      "Allows changing borgmatic's configuration files."},
+    {"ENABLE_CONFIG_CODE", SETTING_BOOL, AT(enable_config_code), "false", 0, 0, NULL,
+     "Allows, in configurations that are sent, what runs programs: hooks, commands, tags, ${…}."},
     {"ENABLE_BREAK_LOCK", SETTING_FLAG, AT(enable_break_lock), "", 0, 0, NULL,
      "Allows breaking a repository's lock."},
     {"ENABLE_PASSPHRASE_CHANGE", SETTING_FLAG, AT(enable_passphrase_change), "", 0, 0, NULL,
@@ -54,6 +56,11 @@ const struct setting config_table[] = {
      "Folder for borg's keys, cache and security data; unset: borg's own choice."},
     {"BORG_SSH_DIR", SETTING_PATH, AT(ssh_dir), "/root/.ssh", 0, 0, NULL,
      "Folder of the SSH keys and known hosts."},
+    {"EXTRACT_ROOTS", SETTING_STRING, AT(extract_roots), "/tmp:/mnt", 0, 0, NULL,
+     "Folders below which archives may be extracted, exported and mounted, separated by colons."},
+    {"PROBE_ALLOW", SETTING_STRING, AT(probe_allow), "", 0, 0, NULL,
+     "Hosts that /net/tcp-check may reach beside those that configurations name, separated by "
+     "commas."},
     {"CHILD_ENV", SETTING_NAMES, AT(child_env), "", 0, 0, NULL,
      "Names of environment variables that children inherit, separated by commas. Nothing else of "
      "the environment reaches them."},

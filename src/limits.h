@@ -17,6 +17,7 @@ enum {
     LIMIT_STREAM_CHUNK = 64 * 1024, /* what one stream client is handed at a time */
     LIMIT_QUERY_ARGS = 32,
     LIMIT_JSON_DEPTH = 32,
+    LIMIT_LIST = 256,              /* strings of one parameter that is a list */
     HTTP_HEAD_MS = 10 * 1000,      /* from a request's first byte to the end of its head */
     HTTP_BODY_MS = 30 * 1000,      /* whole body; it is small */
     HTTP_IDLE_MS = 75 * 1000,      /* keep-alive without a request */
@@ -116,7 +117,7 @@ enum {
     CHILD_ENVS = 64,
     CHILD_ENV_BYTES = 64 * 1024,
     END_INT_MS = 30 * 1000,        /* SIGINT lets borg write its checkpoint … */
-    END_TERM_MS = 10 * 1000,       /* … then SIGTERM to all … */
+    END_TERM_MS = 7 * 1000,        /* … then SIGTERM to all: borg was seen to need 3.5 s … */
     END_KILL_MS = 10 * 1000,       /* … then SIGKILL, looked at again this long */
     END_SCAN_MS = 100,             /* how often /proc is asked who is left */
     CONTROL_MSG = 64 * 1024 + 512, /* one message on a job's control socket */
@@ -142,6 +143,7 @@ enum {
     ARCHIVE_LOCK_WAIT_S = 5,         /* reading back right after a run: its lock is just going */
     LIMIT_CONFIGS = 256,             /* files listed of the config directory */
 };
+#define READ_DEADLINE_S 300        /* a job that only reads, when its request says nothing else */
 #define JOB_DEADLINE_S (48 * 3600) /* when a route says nothing less */
 
 /* ---- who ---- */

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "child_env.h"
 #include "limits.h"
+#include "policy/audit.h"
 #include "sys/log.h"
 #include "sys/proc.h"
 
@@ -200,6 +201,12 @@ static bool open_api(struct err *e)
     return d.app.http != NULL;
 }
 
+static bool open_audit(struct err *e)
+{
+    d.app.audit = audit_new(d.config.audit_log, d.config.audit_stdout, e);
+    return d.app.audit != NULL;
+}
+
 static bool listen_all(struct err *e)
 {
     if (!http_listen_tcp(d.app.http, d.config.api_bind, d.config.api_port, e))
@@ -285,7 +292,7 @@ int serve(void)
     if (uv_loop_init(&d.loop) != 0)
         return EX_OSERR;
     log_start(&d.loop, d.config.log_level);
-    if (!open_state(&e) || !open_children(&e) || !open_api(&e))
+    if (!open_audit(&e) || !open_state(&e) || !open_children(&e) || !open_api(&e))
         return give_up(&e);
     watch_signals();
     if (!recover(&e) || !listen_all(&e))
@@ -294,6 +301,7 @@ int serve(void)
     int left = uv_loop_close(&d.loop);
     auth_free(d.app.auth);
     ratelimit_free(d.app.ratelimit);
+    audit_free(d.app.audit);
     child_env_done(&d.child_env);
     config_done(&d.config);
     return left == 0 ? EX_OK : EX_SOFTWARE;

@@ -22,6 +22,7 @@ struct feeds;
 struct polls;
 struct await;
 struct idem;
+struct audit;
 
 struct app {
     uv_loop_t *loop;
@@ -39,6 +40,7 @@ struct app {
     struct polls *polls;          /* api/handlers/poll: polls that wait */
     struct await *awaits;         /* api/await: requests that wait for a job's end; starts NULL */
     struct idem *idem;            /* api/idempotency: keys whose request is in hand; starts NULL */
+    struct audit *audit;          /* policy/audit */
     const char *const *child_env; /* base environment of every child, NULL-terminated; no secrets */
     const char *child_path;       /* its PATH */
     double started;               /* Unix time */

@@ -38,6 +38,8 @@ static void answer_success(struct call *c, const struct job *j)
     jsonw_kint(&w, "returncode", job_exit_code(j));
     jsonw_kstr(&w, "stdout", job_stdout_tail(j));
     jsonw_kstr(&w, "stderr", job_stderr_tail(j));
+    if (c->members)
+        c->members(c, &w, j);
     call_job_record(&w, j);
     call_reply(c, 200, &b, &w);
 }

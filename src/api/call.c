@@ -4,6 +4,7 @@
 #include "api/route.h"
 #include "base/json.h"
 #include "limits.h"
+#include "policy/audit.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -30,6 +31,22 @@ bool call_bool(const struct call *c, const char *name, bool fallback)
 bool call_has(const struct call *c, const char *name)
 {
     return call_secret(c, name) || json_object_get(c->params, name);
+}
+
+const json_t *call_json(const struct call *c, const char *name)
+{
+    return json_object_get(c->params, name);
+}
+
+void call_params(const struct call *c, struct buf *out)
+{
+    json_t *shown = json_copy(c->params);
+    for (const struct param *p = c->route->params; p && p->name; p++)
+        if (p->type == PARAM_OBJECT || p->type == PARAM_TEXT)
+            (void)json_object_del(shown, p->name);
+    if (!shown || !json_write(shown, out))
+        buf_reset(out);
+    json_decref(shown);
 }
 
 const struct secret *call_secret(const struct call *c, const char *name)
@@ -159,4 +176,24 @@ void call_error_job(struct call *c, const struct err *e, const char *job_id)
 void call_error(struct call *c, const struct err *e)
 {
     call_error_job(c, e, NULL);
+}
+
+bool call_audit(struct call *c, const char *action, const char *label, const char *reason,
+                const char *job, const char *outcome)
+{
+    const struct audit_entry entry = {.action = action,
+                                      .role = role_name(c->role),
+                                      .identity = c->identity,
+                                      .address = c->req->peer,
+                                      .request_id = c->req->id,
+                                      .label = label,
+                                      .reason = reason,
+                                      .job = job,
+                                      .outcome = outcome};
+    if (audit_write(c->app->audit, &entry))
+        return true;
+    struct err e;
+    (void)err_set(&e, ERR_UNAVAILABLE, "the audit log cannot be written, so this is not done");
+    call_error(c, &e);
+    return false;
 }

@@ -18,6 +18,7 @@
 
 struct route;
 struct idem;
+struct job;
 
 enum {
     CALL_PATH_VALUES = 4, /* {…} in one pattern */
@@ -50,6 +51,8 @@ struct call {
     size_t secret_count;
     bool prefer_async, prefer_strict;
     int prefer_wait_s; /* Prefer: wait=N, −1: not asked */
+    /* Adds members to the answer of an awaited job that ended well; set by the handler, or NULL. */
+    void (*members)(struct call *c, struct jsonw *w, const struct job *j);
     const char
         *idempotency_key; /* for job_spec, with call_fingerprint (api/idempotency); or NULL */
 
@@ -68,6 +71,10 @@ const char *call_str(const struct call *c, const char *name, const char *fallbac
 int64_t call_int(const struct call *c, const char *name, int64_t fallback);
 bool call_bool(const struct call *c, const char *name, bool fallback);
 bool call_has(const struct call *c, const char *name);
+/* PARAM_LIST, PARAM_OBJECT: the value itself, borrowed; NULL when not given. */
+const json_t *call_json(const struct call *c, const char *name);
+/* The parameters as a job's record shows them: without secrets, objects and texts. */
+void call_params(const struct call *c, struct buf *out);
 const struct secret *call_secret(const struct call *c, const char *name); /* borrowed; or NULL */
 
 /* ---- answers ----
@@ -94,8 +101,14 @@ void call_job_links(struct call *c, struct jsonw *w, const char *job_id);
 /* "job": its record. */
 void call_job_record(struct jsonw *w, const struct job *j);
 
-/* Answers when the job ends: 200 {"ok":true,"job_id",…,"returncode","stdout","stderr"} for
- * succeeded and warning, else the status of its error with "job_id" and the verdict. `wait_s` 0: as
+/* One line of the audit log for this call (policy/audit.h); reason and job_id may be NULL. False
+ * when it cannot be written: answered with 503 then, and nothing must be done. */
+bool call_audit(struct call *c, const char *action, const char *label, const char *reason,
+                const char *job_id, const char *outcome);
+
+/* Answers when the job ends: 200 {"ok":true,"job_id",…,"returncode","stdout","stderr"} and what
+ * c->members adds for succeeded and warning, else the status of its error with "job_id" and the
+ * verdict. `wait_s` 0: as
  * long as it takes; past it the answer is 202 with the job. A client that goes away cancels a
  * reading job nobody else waits for. */
 void call_await_job(struct call *c, struct job *j, int wait_s);

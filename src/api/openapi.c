@@ -43,6 +43,14 @@ static void string_bounds(struct buf *b, int indent, int64_t min, int64_t max)
     (void)buf_printf(b, "%*smaxLength: %" PRId64 "\n", indent, "", max);
 }
 
+static void choices(struct buf *b, int indent, const char *words)
+{
+    (void)buf_printf(b, "%*senum: [", indent, "");
+    for (const char *w = words; w; w = strchr(w, '|') ? strchr(w, '|') + 1 : NULL)
+        (void)buf_printf(b, "%s\"%.*s\"", w == words ? "" : ", ", (int)strcspn(w, "|"), w);
+    (void)buf_puts(b, "]\n");
+}
+
 static void schema(struct buf *b, int indent, const struct param *p)
 {
     switch (p->type) {
@@ -55,6 +63,20 @@ static void schema(struct buf *b, int indent, const struct param *p)
         if (p->max < INT64_MAX - 1)
             (void)buf_printf(b, "%*smaximum: %" PRId64 "\n", indent, "", p->max);
         return;
+    case PARAM_CHOICE:
+        (void)buf_printf(b, "%*stype: string\n", indent, "");
+        choices(b, indent, p->words);
+        return;
+    case PARAM_LIST:
+        (void)buf_printf(b, "%*stype: array\n%*sminItems: 1\n%*smaxItems: %d\n", indent, "", indent,
+                         "", indent, "", LIMIT_LIST);
+        (void)buf_printf(b, "%*sitems: { type: string, minLength: 1, maxLength: %" PRId64 " }\n",
+                         indent, "", p->max);
+        return;
+    case PARAM_OBJECT:
+        (void)buf_printf(b, "%*stype: object\n", indent, "");
+        return;
+    case PARAM_TEXT:
     case PARAM_STRING:
         (void)buf_printf(b, "%*stype: string\n", indent, "");
         string_bounds(b, indent, p->min, p->max ? p->max : 1024);

@@ -53,6 +53,45 @@ static bool string_ok(const struct param *p, const char *s, struct err *e)
     return true;
 }
 
+/* Lines and tabs may stand in it, other control characters not. */
+static bool long_text_ok(const struct param *p, const char *s, struct err *e)
+{
+    if ((int64_t)strlen(s) < p->min || (int64_t)strlen(s) > p->max)
+        return err_field(e, ERR_BAD_REQUEST, p->name,
+                         "must be %" PRId64 " to %" PRId64 " bytes long", p->min, p->max);
+    for (; *s; s++)
+        if (((unsigned char)*s < 0x20 && !strchr("\n\r\t", *s)) || *s == 0x7F)
+            return bad(e, p, "must not hold control characters but tabs and line ends");
+    return true;
+}
+
+static bool choice_ok(const struct param *p, const char *s, struct err *e)
+{
+    size_t n = strlen(s);
+    for (const char *w = p->words; w; w = strchr(w, '|') ? strchr(w, '|') + 1 : NULL)
+        if (n > 0 && strcspn(w, "|") == n && strncmp(w, s, n) == 0)
+            return true;
+    return err_field(e, ERR_BAD_REQUEST, p->name, "must be one of %s", p->words);
+}
+
+static bool list_ok(const struct param *p, const json_t *v, struct err *e)
+{
+    size_t i;
+    json_t *one;
+    if (!json_is_array(v) || json_array_size(v) == 0 || json_array_size(v) > LIMIT_LIST)
+        return err_field(e, ERR_BAD_REQUEST, p->name, "must be an array of 1 to %d strings",
+                         LIMIT_LIST);
+    json_array_foreach(v, i, one)
+    {
+        const char *s = json_string_value(one);
+        if (!s || !*s || (int64_t)strlen(s) > p->max || has_control(s))
+            return err_field(
+                e, ERR_BAD_REQUEST, p->name,
+                "each must be text of 1 to %" PRId64 " bytes without control characters", p->max);
+    }
+    return true;
+}
+
 static bool secret_ok(const struct param *p, const char *s, struct err *e)
 {
     size_t n = strlen(s), min = p->min ? (size_t)p->min : SECRET_MIN;
@@ -78,6 +117,10 @@ static bool text_ok(const struct param *p, const char *s, struct err *e)
         return string_ok(p, s, e);
     if (p->type == PARAM_SECRET)
         return secret_ok(p, s, e);
+    if (p->type == PARAM_TEXT)
+        return long_text_ok(p, s, e);
+    if (p->type == PARAM_CHOICE)
+        return choice_ok(p, s, e);
     return true;
 }
 
@@ -102,6 +145,15 @@ static json_t *int_from_text(const struct param *p, const char *text, struct err
     return NULL;
 }
 
+static json_t *list_from_text(const struct param *p, const char *text, struct err *e)
+{
+    json_t *v = json_pack("[s]", text);
+    if (v && list_ok(p, v, e))
+        return v;
+    json_decref(v);
+    return NULL;
+}
+
 json_t *param_from_text(const struct param *p, const char *text, struct err *e)
 {
     switch (p->type) {
@@ -117,7 +169,12 @@ json_t *param_from_text(const struct param *p, const char *text, struct err *e)
     case PARAM_STRING:
     case PARAM_LABEL:
     case PARAM_JOB_ID:
+    case PARAM_CHOICE:
+    case PARAM_TEXT:
         return text_ok(p, text, e) ? json_string(text) : NULL;
+    case PARAM_LIST:
+        return list_from_text(p, text, e);
+    case PARAM_OBJECT:
     case PARAM_SECRET:
         break; /* an address is logged by others: no secret belongs there */
     }
@@ -153,6 +210,10 @@ bool param_json_ok(const struct param *p, const json_t *v, struct err *e)
         return bool_ok(p, v, e);
     if (p->type == PARAM_INT)
         return int_ok(p, v, e);
+    if (p->type == PARAM_LIST)
+        return list_ok(p, v, e);
+    if (p->type == PARAM_OBJECT)
+        return json_is_object(v) || bad(e, p, "must be an object");
     if (!json_is_string(v))
         return err_field(e, p->type == PARAM_SECRET ? ERR_INVALID_SECRETS : ERR_BAD_REQUEST,
                          p->name, "must be text");

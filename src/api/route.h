@@ -20,6 +20,10 @@ enum param_type {
     PARAM_BOOL,   /* JSON boolean; in a query: true|false|1|0 */
     PARAM_SECRET, /* string of 1..LIMIT_SECRET bytes without control characters; ≥ SECRET_MIN unless
                      .min says less */
+    PARAM_CHOICE, /* one of .words */
+    PARAM_LIST,   /* array of 1 to LIMIT_LIST strings of 1 … .max bytes; in a query: one string */
+    PARAM_TEXT,   /* as PARAM_STRING, but lines and tabs may be in it */
+    PARAM_OBJECT, /* a JSON object; what is in it is the handler's to judge */
 };
 
 struct param {
@@ -29,6 +33,7 @@ struct param {
     bool required;
     int64_t min, max;
     const char *help;
+    const char *words; /* PARAM_CHOICE: "one|two|three" */
 };
 
 struct route {

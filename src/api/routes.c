@@ -6,6 +6,7 @@
 #include "api/handlers/jobs.h"
 #include "api/handlers/log.h"
 #include "api/handlers/poll.h"
+#include "api/handlers/repositories.h"
 #include "api/handlers/system.h"
 #include "api/route_params.h"
 
@@ -15,5 +16,7 @@ const struct route routes[] = {
 #include "api/routes/jobs.def"
 
 #include "api/routes/backup.def"
+
+#include "api/routes/repositories.def"
 };
 const size_t route_count = sizeof routes / sizeof *routes;

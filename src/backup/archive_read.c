@@ -1,6 +1,7 @@
 #include "backup/archive_read.h"
 
 #include "backup/borg_command.h"
+#include "backup/secret_pipe.h"
 #include "backup/verdict.h"
 #include "base/buf.h"
 #include "base/json.h"
@@ -8,8 +9,6 @@
 #include "limits.h"
 #include "sys/proc.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -206,26 +205,6 @@ static void on_ended(void *arg, int code, int signal)
     ended(r);
 }
 
-/* The read end of a pipe that holds the secret, or −1. It is written whole before anyone reads: a
- * secret is far smaller than a pipe. */
-static int pipe_of(const struct secret *s, struct err *e)
-{
-    int fd[2];
-    if (pipe2(fd, O_CLOEXEC | O_NONBLOCK) != 0) {
-        (void)err_set(e, ERR_UNAVAILABLE, "no pipe for the passphrase: %s", strerror(errno));
-        return -1;
-    }
-    ssize_t n = write(fd[1], secret_bytes(s), secret_len(s));
-    (void)close(fd[1]);
-    if (n != (ssize_t)secret_len(s)) {
-        (void)close(fd[0]);
-        (void)err_set(e, ERR_UNAVAILABLE, "the passphrase does not fit into a pipe");
-        return -1;
-    }
-    (void)fcntl(fd[0], F_SETFL, 0); /* the child expects an ordinary file */
-    return fd[0];
-}
-
 static struct proc *start_borg(uv_loop_t *loop, struct archive_read *r,
                                const struct archive_read_spec *spec, const char *const *verb,
                                struct err *e)
@@ -234,9 +213,14 @@ static struct proc *start_borg(uv_loop_t *loop, struct archive_read *r,
     struct proc *proc = NULL;
     struct arena a;
     arena_init(&a, LIMIT_ARENA);
-    const char *const *argv = borg_command_argv(&a, spec, verb, e);
-    const char *const *env = borg_command_env(&a, spec, pass != NULL, e);
-    int fd = argv && env && pass ? pipe_of(pass, e) : 0;
+    const struct borg_command cmd = {.borg = spec->borg,
+                                     .repo = spec->repo,
+                                     .archive = spec->archive,
+                                     .verb = verb,
+                                     .env = spec->env};
+    const char *const *argv = borg_command_argv(&a, &cmd, e);
+    const char *const *env = borg_command_env(&a, &cmd, pass != NULL, e);
+    int fd = argv && env && pass ? secret_pipe(pass, e) : 0;
     if (argv && env && fd >= 0) {
         const struct proc_spec ps = {.file = spec->borg,
                                      .argv = argv,

@@ -45,15 +45,23 @@ static const char *const *result(struct list *l, struct err *e)
     return NULL;
 }
 
-const char *const *borg_command_argv(struct arena *a, const struct archive_read_spec *spec,
-                                     const char *const *verb, struct err *e)
+static size_t count(const char *const *v)
+{
+    size_t n = 0;
+    while (v && v[n])
+        n++;
+    return n;
+}
+
+const char *const *borg_command_argv(struct arena *a, const struct borg_command *spec,
+                                     struct err *e)
 {
     struct list l;
-    if (!list_init(&l, a, CHILD_ARGS))
+    if (!list_init(&l, a, CHILD_ARGS + count(spec->tail)))
         return result(&l, e);
     push(&l, spec->borg);
     push(&l, "--log-json");
-    push_all(&l, verb);
+    push_all(&l, spec->verb);
     for (const char *const *o = spec->repo->options; o && *o; o++) {
         if (strcmp(*o, "--lock-wait") == 0 && o[1])
             o++; /* ours stands for it */
@@ -64,6 +72,7 @@ const char *const *borg_command_argv(struct arena *a, const struct archive_read_
     push(&l, arena_printf(a, "%d", ARCHIVE_LOCK_WAIT_S));
     push(&l, spec->archive ? arena_printf(a, "%s::%s", spec->repo->location, spec->archive)
                            : spec->repo->location);
+    push_all(&l, spec->tail);
     return result(&l, e);
 }
 
@@ -112,8 +121,8 @@ static void set_rsh(struct list *l)
         set(l, arena_printf(l->a, "BORG_RSH=%s", strict));
 }
 
-const char *const *borg_command_env(struct arena *a, const struct archive_read_spec *spec,
-                                    bool by_pipe, struct err *e)
+const char *const *borg_command_env(struct arena *a, const struct borg_command *spec, bool by_pipe,
+                                    struct err *e)
 {
     struct list l;
     if (!list_init(&l, a, 2 * CHILD_ENVS))

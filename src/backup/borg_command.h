@@ -3,17 +3,26 @@
 #ifndef BACKUP_BORG_COMMAND_H
 #define BACKUP_BORG_COMMAND_H
 
-#include "backup/archive_read.h"
+#include "backup/resolve.h"
 #include "base/arena.h"
 
-/* `borg --log-json VERB… OPTIONS --lock-wait N TARGET`, NULL-terminated. `verb` is NULL-terminated:
- * the subcommand and its flags. NULL on ERR_NO_MEMORY. */
-const char *const *borg_command_argv(struct arena *a, const struct archive_read_spec *spec,
-                                     const char *const *verb, struct err *e);
+struct borg_command {
+    const char *borg; /* absolute path of the real borg */
+    const struct resolved_repo *repo;
+    const char *archive;     /* NULL: the repository itself */
+    const char *const *verb; /* NULL-terminated: the subcommand and its flags */
+    const char *const *tail; /* what follows the target (paths, a second archive), or NULL */
+    const char *const *env;  /* base environment (PATH, HOME, askpass, …) */
+};
+
+/* `borg --log-json VERB… OPTIONS --lock-wait N TARGET TAIL…`, NULL-terminated. NULL on
+ * ERR_NO_MEMORY. */
+const char *const *borg_command_argv(struct arena *a, const struct borg_command *cmd,
+                                     struct err *e);
 /* The caller's base and over it what borgmatic would have set. TZ is UTC, ssh is strict about host
  * keys. With `by_pipe` the passphrase is announced on descriptor 3 and no other source of it stays.
  */
-const char *const *borg_command_env(struct arena *a, const struct archive_read_spec *spec,
-                                    bool by_pipe, struct err *e);
+const char *const *borg_command_env(struct arena *a, const struct borg_command *cmd, bool by_pipe,
+                                    struct err *e);
 
 #endif

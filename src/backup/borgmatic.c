@@ -40,6 +40,7 @@ static const struct action_row {
 } actions[] = {
     {BORGMATIC_CREATE, {1, 7, 7}, "create", false},
     {BORGMATIC_CREATE_DRY_RUN, {1, 7, 7}, "create", true},
+    {BORGMATIC_CHECK, {1, 7, 7}, "check", false},
     {BORGMATIC_LIST_REPOSITORY, {1, 7, 7}, "rlist", false},
     {BORGMATIC_LIST_REPOSITORY, {1, 9, 0}, "repo-list", false},
     {BORGMATIC_RESOLVE, {1, 7, 7}, "rlist", true},

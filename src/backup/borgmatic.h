@@ -39,6 +39,7 @@ bool borgmatic_probe(uv_loop_t *loop, const char *path, const char *const *env,
 enum borgmatic_verb {
     BORGMATIC_CREATE,
     BORGMATIC_CREATE_DRY_RUN,
+    BORGMATIC_CHECK,
     BORGMATIC_LIST_REPOSITORY,
     BORGMATIC_RESOLVE, /* the listing as a dry run, so that no hook runs (backup/resolve) */
     BORGMATIC_VERBS

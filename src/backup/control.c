@@ -203,3 +203,21 @@ void control_free(struct control *c)
     uv_close((uv_handle_t *)&c->poll, on_listener_closed);
     release(c);
 }
+
+const char *control_run_command(const struct control_run *run)
+{
+    for (size_t i = 1; run->argv[0] && run->argv[i]; i++)
+        if (run->argv[i][0] != '-')
+            return run->argv[i];
+    return "";
+}
+
+bool control_run_concerns(const struct control_run *run, const char *location)
+{
+    size_t n = strlen(location);
+    for (size_t i = 1; run->argv[0] && run->argv[i]; i++)
+        if (strncmp(run->argv[i], location, n) == 0 &&
+            (run->argv[i][n] == '\0' || strncmp(run->argv[i] + n, "::", 2) == 0))
+            return true;
+    return false;
+}

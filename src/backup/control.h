@@ -35,6 +35,11 @@ struct control_run {
         *passphrase; /* record mode only: what borgmatic would have given, or NULL */
 };
 
+/* borg's command among its arguments ("create"), or "". Borrowed. */
+const char *control_run_command(const struct control_run *run);
+/* True when LOCATION or LOCATION::archive stands among the arguments. */
+bool control_run_concerns(const struct control_run *run, const char *location);
+
 struct control_spec {
     const char *state_dir;
     const char *borg;                     /* absolute path of the real borg */

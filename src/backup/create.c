@@ -93,6 +93,7 @@ static bool launch(struct create *c, struct err *e)
                             .env = c->env,
                             .path = c->path,
                             .tz = c->tz,
+                            .gentle = true,
                             .borg_passphrase = c->borg_passphrase,
                             .ssh_passphrase = c->ssh_passphrase,
                             .masked = masked_too,
@@ -220,7 +221,6 @@ void *create_work_new(const struct create_spec *s)
     c->options.comment = c->comment = mem_strdup(s->options->comment);
     c->options.repository = c->repository_label = mem_strdup(s->options->repository);
     c->dry_run = s->dry_run;
-    c->progress_lines = s->progress_lines;
     c->borg_passphrase = secret_dup(s->borg_passphrase);
     c->ssh_passphrase = secret_dup(s->ssh_passphrase);
     memcpy(c->masked, s->masked, sizeof c->masked);
@@ -229,7 +229,7 @@ void *create_work_new(const struct create_spec *s)
     c->tz = s->tz;
     c->state_dir = s->state_dir;
     c->repo_count = select_repos(s, c->repos);
-    progress_init(&c->progress);
+    progress_show_init(&c->progress, s->progress_lines);
     bool whole = c->label && (c->comment || !s->options->comment) &&
                  (c->repository_label || !s->options->repository) &&
                  (c->borg_passphrase || !s->borg_passphrase) &&

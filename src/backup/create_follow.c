@@ -2,7 +2,6 @@
  */
 #include "backup/create_internal.h"
 #include "base/json.h"
-#include "jobs/redact.h"
 
 #include <string.h>
 
@@ -16,32 +15,18 @@ static bool has_arg(const char *const *argv, const char *word)
     return false;
 }
 
-static const char *borg_command(const char *const *argv)
+static struct create_repo *repo_of(struct create *c, const struct control_run *run)
 {
-    for (size_t i = 1; argv[0] && argv[i]; i++)
-        if (argv[i][0] != '-')
-            return argv[i];
-    return "";
-}
-
-/* "LOCATION" or "LOCATION::archive" among the arguments. */
-static struct create_repo *repo_of(struct create *c, const char *const *argv)
-{
-    for (size_t i = 1; argv[0] && argv[i]; i++)
-        for (size_t k = 0; k < c->repo_count; k++) {
-            const char *location = c->repos[k].repo->location;
-            size_t n = strlen(location);
-            if (strncmp(argv[i], location, n) == 0 &&
-                (argv[i][n] == '\0' || strncmp(argv[i] + n, "::", 2) == 0))
-                return &c->repos[k];
-        }
+    for (size_t k = 0; k < c->repo_count; k++)
+        if (control_run_concerns(run, c->repos[k].repo->location))
+            return &c->repos[k];
     return NULL;
 }
 
-static bool is_main(const struct create *c, const char *const *argv)
+static bool is_main(const struct create *c, const struct control_run *run)
 {
-    bool dry = has_arg(argv, "--dry-run") || has_arg(argv, "-n");
-    return strcmp(borg_command(argv), "create") == 0 && dry == c->dry_run;
+    bool dry = has_arg(run->argv, "--dry-run") || has_arg(run->argv, "-n");
+    return strcmp(control_run_command(run), "create") == 0 && dry == c->dry_run;
 }
 
 static struct create_repo *repo_of_run(struct create *c, const struct control_run *run)
@@ -60,8 +45,8 @@ static void on_borg_start(void *arg, const struct control_run *run)
     c->borg_runs++;
     if (c->stopping)
         run_hurry(c->run);
-    struct create_repo *r = repo_of(c, run->argv);
-    if (!r || (r->main_ran && !is_main(c, run->argv)))
+    struct create_repo *r = repo_of(c, run);
+    if (!r || (r->main_ran && !is_main(c, run)))
         return;
     struct verdict *fresh = verdict_new();
     if (!fresh)
@@ -70,43 +55,17 @@ static void on_borg_start(void *arg, const struct control_run *run)
     r->verdict = fresh;
     r->run = (int64_t)run->n;
     r->exited = false;
-    if (!is_main(c, run->argv))
+    if (!is_main(c, run))
         return;
     r->main_ran = true;
     c->current = r;
-    progress_start(&c->progress, uv_now(c->loop), r->expected_original);
-}
-
-static void masked(const struct create *c, const struct buf *plain, struct buf *out)
-{
-    (void)redact_apply(run_redact(c->run), buf_str(plain), plain->n, out);
+    progress_start(&c->progress.progress, uv_now(c->loop), r->expected_original);
 }
 
 static void show_progress(struct create *c, bool last)
 {
-    uint64_t now = uv_now(c->loop);
-    if (!c->current || (!last && now - c->progress_at < PROGRESS_MS))
-        return;
-    c->progress_at = now;
-    struct buf plain, shown;
-    buf_init(&plain, LIMIT_EVENT);
-    buf_init(&shown, LIMIT_EVENT);
-    char location[1024];
-    resolve_shown(c->current->repo->location, location, sizeof location);
-    progress_json(&c->progress, location, resolved_repo_name(c->current->repo), &plain);
-    masked(c, &plain, &shown);
-    hub_append(job_hub(c->job), EVENT_PROGRESS, "", 0, buf_str(&shown));
-    job_set_progress(c->job, buf_str(&shown));
-    if (c->progress_lines && (last || now - c->text_at >= PROGRESS_TEXT_MS)) {
-        c->text_at = now;
-        buf_reset(&plain);
-        buf_reset(&shown);
-        progress_text(&c->progress, &plain);
-        masked(c, &plain, &shown);
-        run_say(c->run, buf_str(&shown), shown.n);
-    }
-    buf_done(&plain);
-    buf_done(&shown);
+    if (c->current)
+        progress_show(&c->progress, c->job, c->run, c->current->repo, uv_now(c->loop), last);
 }
 
 static void copy_after(const char *text, const char *prefix, char *out, size_t size)
@@ -146,7 +105,7 @@ static void on_borg_message(void *arg, const struct control_run *run, const json
         return;
     verdict_message(r->verdict, message);
     note_archive(r, message);
-    if (r == c->current && progress_feed(&c->progress, message, uv_now(c->loop)))
+    if (r == c->current && progress_feed(&c->progress.progress, message, uv_now(c->loop)))
         show_progress(c, false);
 }
 

@@ -4,7 +4,7 @@
 #define BACKUP_CREATE_INTERNAL_H
 
 #include "backup/create.h"
-#include "backup/progress.h"
+#include "backup/progress_show.h"
 #include "backup/run.h"
 #include "backup/verdict.h"
 #include "limits.h"
@@ -32,7 +32,7 @@ struct create {
     char *label;
     struct borgmatic_options options;
     char *comment, *repository_label;
-    bool dry_run, progress_lines;
+    bool dry_run;
     struct secret *borg_passphrase, *ssh_passphrase;
     const struct secret *masked[CREATE_MASKED];
     const char *const *env;
@@ -46,9 +46,8 @@ struct create {
     struct create_repo repos[LIMIT_REPOS];
     size_t repo_count;
     size_t borg_runs;
-    struct progress progress;
+    struct progress_show progress;
     const struct create_repo *current;
-    uint64_t progress_at, text_at; /* uv_now of the last ones sent */
     int code, signal;
     size_t left;
     size_t proving; /* the repository that is looked at now */

@@ -23,8 +23,8 @@ struct recovery {
     struct ending *ending;
     char *marker, *file, *control_dir;
     json_t *repositories; /* normalised locations, as kept when the job was made */
-    bool dry_run;
-    bool asked_borg; /* SIGINT reached one */
+    bool makes_archives;  /* a backup, and no dry run */
+    bool asked_borg;      /* SIGINT reached one */
     size_t left;
     /* what was found */
     json_t *found; /* array of {"repository","archive":{…}} */
@@ -61,13 +61,12 @@ static void finish(struct recovery *r)
                        "in the repository",
                        json_get_str(first, "name", "?"));
     else
-        (void)snprintf(sentence, sizeof sentence,
-                       "the daemon died before the job was done; no completed archive of it was "
-                       "found");
+        (void)snprintf(sentence, sizeof sentence, "the daemon died before the job was done%s",
+                       r->makes_archives ? "; no completed archive of it was found" : "");
     struct buf result;
     buf_init(&result, LIMIT_RECORD);
     json_t *o = json_pack("{s:b,s:O}", "dry_run", 0, "repositories", r->found);
-    if (o && json_write(o, &result))
+    if (r->makes_archives && o && json_write(o, &result))
         job_set_result(r->job, buf_str(&result));
     json_decref(o);
     buf_done(&result);
@@ -167,8 +166,7 @@ static void on_ended(void *arg, size_t left)
     r->left = left;
     if (r->control_dir)
         control_evidence(r->control_dir, on_evidence, r);
-    bool may_have_made_one = job_started_ms(r->job) && !r->dry_run;
-    if (r->file && may_have_made_one)
+    if (r->file && r->makes_archives && job_started_ms(r->job))
         r->set.tools(r->set.tools_arg, on_tools, r);
     else
         finish(r);
@@ -223,7 +221,7 @@ static struct recovery *recovery_new(const struct recover_settings *set,
     r->marker = mem_printf("BORGMATIC_API_JOB=%s", row->id);
     r->file = mem_strdup(json_get_str(known, "file", NULL));
     r->control_dir = mem_strdup(json_get_str(known, "control_dir", NULL));
-    r->dry_run = json_get_bool(known, "dry_run", false);
+    r->makes_archives = strcmp(row->kind, "create") == 0 && !json_get_bool(known, "dry_run", false);
     r->repositories = json_incref(json_object_get(known, "repositories"));
     r->found = json_array();
     json_decref(known);

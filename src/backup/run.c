@@ -35,6 +35,7 @@ struct run {
     char *marker;
     bool exited, stopping, nobody_left, finished;
     bool paused; /* by the owner */
+    bool gentle;
     int code, signal;
     size_t left;
     void (*on_stdout)(void *arg, const char *p, size_t n);
@@ -149,7 +150,7 @@ static void on_nobody_left(void *arg, size_t left)
 static unsigned ask_borg(void *arg)
 {
     struct run *r = arg;
-    return control_signal_borg(r->control, SIGINT);
+    return r->gentle ? control_signal_borg(r->control, SIGINT) : 0;
 }
 
 static void start_ending(struct run *r, unsigned (*ask)(void *))
@@ -303,6 +304,7 @@ struct run *run_start(const struct run_spec *s, struct err *e)
     }
     r->loop = s->loop;
     r->hub = job_hub(s->job);
+    r->gentle = s->gentle;
     r->on_stdout = s->on_stdout;
     r->on_stderr = s->on_stderr;
     r->done = s->done;

@@ -24,14 +24,16 @@ struct run_spec {
     const char *const *argv;
     const char *const *env; /* base environment without PATH, TZ and the marker */
     const char *path, *tz;
-    bool direct;  /* no borgmatic: the real borg is first on PATH */
-    int pass_fd;  /* > 0: the child's descriptor 3; stays the caller's here */
+    bool direct;     /* no borgmatic: the real borg is first on PATH */
+    bool gentle;     /* run_stop sends SIGINT to borg first: it then writes a checkpoint */
+    int pass_fd;     /* > 0: the child's descriptor 3; stays the caller's here */
     const char *cwd; /* NULL: "/" */
     const struct secret *borg_passphrase, *ssh_passphrase; /* from the caller, or NULL; copied */
     const struct secret *const *masked; /* further secrets to mask (NULL-terminated), or NULL */
     struct control *control; /* made by the caller (its callbacks are the caller's); the run owns it
                                 once it started */
-    /* What the child writes on stdout, raw; nothing of it becomes an event. NULL: lines and events. */
+    /* What the child writes on stdout, raw; nothing of it becomes an event. NULL: lines and events.
+     */
     void (*on_stdout)(void *arg, const char *p, size_t n);
     /* Each line of stderr, masked, before it becomes an event; true: it is dealt with and does not.
      * NULL: all become events. */
@@ -43,7 +45,7 @@ struct run_spec {
 };
 
 struct run *run_start(const struct run_spec *spec, struct err *e);
-/* Ends it: SIGINT to borg, then as sys/ending. At most once. */
+/* Ends it, as sys/ending; with spec.gentle by SIGINT to borg first. At most once. */
 void run_stop(struct run *r);
 /* A borg was started although the run is being stopped (the next repository): go on with SIGTERM.
  */

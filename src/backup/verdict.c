@@ -258,6 +258,12 @@ void verdict_archive(struct verdict *v, bool expected, bool read, const json_t *
     one_line(v->why, sizeof v->why, why ? why : "");
 }
 
+void verdict_expect(struct verdict *v, const char *word, const char *sentence)
+{
+    v->done_word = word;
+    v->done_sentence = sentence;
+}
+
 void verdict_closed(struct verdict *v, const char *word, enum err_code api, const char *why)
 {
     (void)snprintf(v->closed_word, sizeof v->closed_word, "%s", word);
@@ -303,10 +309,13 @@ static void say_ended_well(const struct verdict *v, bool warned, struct verdict_
     if (v->closed_word[0] != '\0') {
         verdict_say(out, VERDICT_FAILED, v->closed_word, v->closed_api,
                     "the files can be read, but the repository cannot be opened: %s", v->why);
-    } else if (v->told && !v->expected) {
+    } else if (v->done_word || (v->told && !v->expected)) {
         if (warned)
             verdict_say(out, VERDICT_WARNING, "ended_with_warnings", ERR_NONE,
-                        "borg ended with warnings (exit code %d)", v->code);
+                        "borg ended with warnings (exit code %d)%s%s", v->code,
+                        v->detail[0] ? ": " : "", v->detail);
+        else if (v->done_word)
+            verdict_say(out, VERDICT_SUCCEEDED, v->done_word, ERR_NONE, "%s", v->done_sentence);
         else
             verdict_say(out, VERDICT_SUCCEEDED, "dry_run_ok", ERR_NONE,
                         "the dry run ended without fault");

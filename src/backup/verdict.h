@@ -42,6 +42,9 @@ void verdict_lock_holder(struct verdict *v, const char *words);
 void verdict_archive(struct verdict *v, bool expected, bool read, const json_t *archive,
                      const char *why);
 
+/* This run makes no archive: what it is called when borg ended well. Static strings. */
+void verdict_expect(struct verdict *v, const char *word, const char *sentence);
+
 /* A dry run opens no repository; it was asked afterwards and could not be opened: that is a
  * failure. `word` and `api` say which. */
 void verdict_closed(struct verdict *v, const char *word, enum err_code api, const char *why);

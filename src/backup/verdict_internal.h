@@ -25,7 +25,8 @@ struct verdict {
     bool told, expected, read; /* what verdict_archive said */
     json_t *archive;
     char why[DETAIL_MAX + 1];
-    char closed_word[48]; /* word of verdict_closed, or "" */
+    const char *done_word, *done_sentence; /* what verdict_expect said, or NULL */
+    char closed_word[48];                  /* word of verdict_closed, or "" */
     enum err_code closed_api;
 };
 

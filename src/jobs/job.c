@@ -24,10 +24,10 @@ void job_free(struct job *j)
         j->ops->free(j->work);
     for (size_t i = 0; i < j->key_count; i++)
         mem_free(j->keys[i]);
-    char *const texts[] = {j->kind,         j->label,           j->role,        j->address,
-                           j->params_json,  j->private_json,    j->result_json, j->progress_json,
-                           j->verdict_json, j->sentence,        j->stdout_tail, j->stderr_tail,
-                           j->idem_key,     j->idem_fingerprint, j->document};
+    char *const texts[] = {
+        j->kind,         j->label,       j->role,          j->address,          j->params_json,
+        j->private_json, j->result_json, j->progress_json, j->verdict_json,     j->sentence,
+        j->stdout_tail,  j->stderr_tail, j->idem_key,      j->idem_fingerprint, j->document};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         mem_free(texts[i]);
     mem_free(j);

@@ -59,9 +59,9 @@ struct job_spec {
     bool reading;             /* changes nothing: may be cancelled when nobody waits */
     bool queue;               /* wait for the keys' holder instead of ERR_JOB_RUNNING */
     bool shares;              /* holds its keys together with others that share */
-    bool yields;              /* ended (JOB_STOP_YIELD) when a job that does not share wants a key, and
-                                 at once when the daemon goes down */
-    bool unslotted;           /* takes none of the MAX_CHILDREN slots: it mostly waits */
+    bool yields;    /* ended (JOB_STOP_YIELD) when a job that does not share wants a key, and
+                       at once when the daemon goes down */
+    bool unslotted; /* takes none of the MAX_CHILDREN slots: it mostly waits */
     const char *keys[JOB_KEYS_MAX];
     size_t key_count;
     const char *role, *address;              /* who asked */
@@ -79,9 +79,9 @@ void jobs_free(struct jobs *js); /* no job may be running */
 
 /* Makes the job durable, then calls `created` (job NULL and `e` on failure; never from inside),
  * then, when the keys and a child slot (MAX_CHILDREN) are free, starts it; without a free slot, or
- * while its keys are only read, it waits. Refusals that are known at once (ERR_JOB_RUNNING with the other's id in `*in_the_way`,
- * ERR_RECOVERING, ERR_DRAINING, ERR_TOO_BUSY) are returned as false; work is then freed and
- * `created` not called. */
+ * while its keys are only read, it waits. Refusals that are known at once (ERR_JOB_RUNNING with the
+ * other's id in `*in_the_way`, ERR_RECOVERING, ERR_DRAINING, ERR_TOO_BUSY) are returned as false;
+ * work is then freed and `created` not called. */
 typedef void (*job_created)(void *arg, struct job *j, const struct err *e);
 bool jobs_create(struct jobs *js, const struct job_spec *spec, job_created created, void *arg,
                  char *in_the_way, size_t in_the_way_size, struct err *e);
@@ -158,11 +158,11 @@ const char *job_sentence(const struct job *j);
 const char *job_stdout_tail(const struct job *j); /* "" when none */
 const char *job_stderr_tail(const struct job *j);
 int job_exit_code(const struct job *j);
-const char *job_document(const struct job *j);    /* NULL when there is none */
-const char *job_result(const struct job *j);      /* "result" as JSON, or NULL */
-const char *job_private(const struct job *j);     /* what recovery is told, or NULL */
-const char *job_params(const struct job *j);      /* redacted parameters as JSON, or NULL */
-int64_t job_deadline_ms(const struct job *j);     /* Unix time; 0 before it runs */
+const char *job_document(const struct job *j); /* NULL when there is none */
+const char *job_result(const struct job *j);   /* "result" as JSON, or NULL */
+const char *job_private(const struct job *j);  /* what recovery is told, or NULL */
+const char *job_params(const struct job *j);   /* redacted parameters as JSON, or NULL */
+int64_t job_deadline_ms(const struct job *j);  /* Unix time; 0 before it runs */
 
 /* The record as GET /jobs/{id} gives it under "job", appended. */
 void job_render(const struct job *j, struct buf *out);

@@ -119,8 +119,9 @@ struct job *jobs_find_equal(struct jobs *js, const char *kind, const char *label
 {
     for (struct job *j = js->active; j; j = j->next)
         if (j->reading && j->durable && !j->ending && !j->stop_asked && !j->recovers &&
-            strcmp(j->kind, kind) == 0 && strcmp(j->label ? j->label : "", label ? label : "") == 0 &&
-            j->params_json && params_json && strcmp(j->params_json, params_json) == 0)
+            strcmp(j->kind, kind) == 0 &&
+            strcmp(j->label ? j->label : "", label ? label : "") == 0 && j->params_json &&
+            params_json && strcmp(j->params_json, params_json) == 0)
             return j;
     return NULL;
 }

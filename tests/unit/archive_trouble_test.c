@@ -100,7 +100,7 @@ static void a_remote_repository_gets_the_ssh_options_of_a_job(void **state)
     static const char *const base[] = {"A=1", "BORG_PASSPHRASE=x", NULL};
     static const char *const recorded[] = {"A=2", "BORG_RSH=ssh -i k", NULL};
     struct resolved_repo repo = {.location = "ssh://h/r", .remote = true, .env = recorded};
-    const struct archive_read_spec spec = {.borg = "/b", .repo = &repo, .env = base};
+    const struct borg_command spec = {.borg = "/b", .repo = &repo, .env = base};
     struct arena a;
     arena_init(&a, 64 * 1024);
     const char *const *env = borg_command_env(&a, &spec, true, NULL);

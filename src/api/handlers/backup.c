@@ -175,7 +175,7 @@ static void create_job(struct asked *a, struct resolved *config)
                                  .state_dir = app->config->state_dir};
     struct buf params;
     buf_init(&params, LIMIT_RECORD);
-    (void)json_write(c->params, &params);
+    call_params(c, &params);
     char *private = create_private_json(&create);
     struct job_spec spec = {.kind = a->dry_run ? "create-dry-run" : "create",
                             .label = create.label,

@@ -1,0 +1,418 @@
+#include "backup/operation.h"
+
+#include "backup/borg_command.h"
+#include "backup/operation_internal.h"
+#include "backup/secret_pipe.h"
+#include "base/arena.h"
+#include "base/json.h"
+#include "base/jsonw.h"
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- what the program says ---- */
+
+static void on_stdout(void *arg, const char *p, size_t n)
+{
+    struct operation *op = arg;
+    if (op->on_stdout)
+        op->on_stdout(op->data, p, n);
+    else
+        (void)buf_append(&op->out, p, n);
+}
+
+static void say(struct operation *op, enum event_kind kind, const char *text)
+{
+    while (text && *text) { /* several lines may come in one message */
+        size_t n = strcspn(text, "\n");
+        hub_append(job_hub(op->job), kind, text, n, NULL);
+        text += n + (text[n] == '\n');
+    }
+}
+
+/* borg's message as the line that a reader would have seen. */
+static void show_message(struct operation *op, const json_t *m)
+{
+    const char *type = json_get_str(m, "type", "");
+    if (strcmp(type, "file_status") == 0) {
+        AUTO_FREE char *line =
+            mem_printf("%s %s", json_get_str(m, "status", "?"), json_get_str(m, "path", ""));
+        say(op, EVENT_STDOUT, line);
+    } else if (strcmp(type, "log_message") == 0) {
+        bool output = strncmp(json_get_str(m, "name", ""), "borg.output.", 12) == 0;
+        say(op, output ? EVENT_STDOUT : EVENT_STDERR, json_get_str(m, "message", ""));
+    } else {
+        say(op, EVENT_STDERR, json_get_str(m, "message", ""));
+    }
+}
+
+static bool on_borg_line(void *arg, const char *line, size_t n)
+{
+    struct operation *op = arg;
+    json_t *m = n > 0 && line[0] == '{' ? json_parse(line, n, NULL) : NULL;
+    if (!m) {
+        verdict_text(op->current->verdict, line, n);
+        return false;
+    }
+    verdict_message(op->current->verdict, m);
+    uint64_t now = uv_now(op->context.loop);
+    if (progress_feed(&op->progress.progress, m, now))
+        progress_show(&op->progress, op->job, op->run, op->current->repo, now, false);
+    else
+        show_message(op, m);
+    json_decref(m);
+    return true;
+}
+
+/* ---- the course ---- */
+
+static void keep_tails(struct operation *op)
+{
+    mem_free(op->out_tail);
+    mem_free(op->err_tail);
+    op->out_tail = mem_strdup(run_stdout_tail(op->run));
+    op->err_tail = mem_strdup(run_stderr_tail(op->run));
+}
+
+static void note_exit(struct operation *op, int code, int signal)
+{
+    struct operation_repo *r = op->current;
+    if (!r || op->by_borgmatic)
+        return;
+    verdict_exit(r->verdict, code, signal);
+    r->exited = r->main_ran = true;
+    r->code = code;
+    r->signal = signal;
+    op->result.verdict = r->verdict;
+}
+
+static void on_run_done(void *arg, int code, int signal, size_t left)
+{
+    struct operation *op = arg;
+    op->over_before_stop = !op->stopping;
+    op->result = (struct operation_result){
+        .ran = true, .stopped = op->stopping, .code = code, .signal = signal, .left = left};
+    note_exit(op, code, signal);
+    op->result.out = buf_str(&op->out);
+    op->result.out_len = op->out.n;
+    op->result.out_cut = op->out.failed;
+    keep_tails(op);
+    run_free(TAKE(op->run));
+    op->control = NULL;
+    op->plan->step(op, op->data, &op->result);
+}
+
+bool operation_open_control(struct operation *op, struct control_spec *spec, struct err *e)
+{
+    spec->state_dir = op->context.state_dir;
+    spec->borg = op->config && op->config->local_path ? op->config->local_path : op->tools.borg;
+    spec->borg_passphrase = op->borg_passphrase;
+    spec->ssh_passphrase = op->ssh_passphrase;
+    op->control = control_new(op->context.loop, spec, e);
+    return op->control != NULL;
+}
+
+/* What the output must not show beside the caller's two secrets; NULL-terminated. */
+static void list_masked(const struct operation *op, const struct secret **out)
+{
+    size_t n = 0;
+    for (size_t i = 0; op->config && i < op->config->count; i++)
+        if (op->config->repos[i].passphrase)
+            out[n++] = op->config->repos[i].passphrase;
+    for (size_t i = 0; i < CONTEXT_MASKED; i++)
+        if (op->context.masked[i])
+            out[n++] = op->context.masked[i];
+    if (op->more_masked)
+        out[n++] = op->more_masked;
+    out[n] = NULL;
+}
+
+static void tell_recovery(struct operation *op)
+{
+    const char *before = job_private(op->job);
+    json_t *o = before ? json_parse(before, strlen(before), NULL) : json_object();
+    struct buf b;
+    buf_init(&b, LIMIT_RECORD);
+    if (o && json_object_set_new(o, "control_dir", json_string(control_dir(op->control))) == 0 &&
+        json_write(o, &b))
+        job_set_private(op->job, buf_str(&b));
+    json_decref(o);
+    buf_done(&b);
+}
+
+bool operation_start(struct operation *op, const struct operation_start *s, struct err *e)
+{
+    const struct secret *masked[LIMIT_REPOS + CONTEXT_MASKED + 2];
+    list_masked(op, masked);
+    char cwd[64];
+    (void)snprintf(cwd, sizeof cwd, "/proc/self/fd/%d", s->cwd_fd);
+    buf_reset(&op->out);
+    op->out.max = s->keep_max ? s->keep_max : LIMIT_SPOOL;
+    op->on_stdout = s->on_stdout;
+    struct run_spec spec = {.loop = op->context.loop,
+                            .job = op->job,
+                            .file = s->file,
+                            .argv = s->argv,
+                            .env = s->env,
+                            .path = op->context.path,
+                            .tz = s->direct ? "UTC" : op->context.tz,
+                            .direct = s->direct,
+                            .pass_fd = s->pass_fd,
+                            .cwd = s->cwd_fd > 0 ? cwd : NULL,
+                            .borg_passphrase = op->borg_passphrase,
+                            .ssh_passphrase = op->ssh_passphrase,
+                            .masked = masked,
+                            .control = op->control,
+                            .on_stdout = s->out == OPERATION_LINES ? NULL : on_stdout,
+                            .on_stderr = s->hear_borg ? on_borg_line : NULL,
+                            .done = on_run_done,
+                            .arg = op};
+    tell_recovery(op);
+    op->run = run_start(&spec, e);
+    if (op->run) {
+        job_set_pid(op->job, run_pid(op->run));
+        return true;
+    }
+    control_free(op->control);
+    op->control = NULL;
+    return false;
+}
+
+/* Base, then what is added; NULL-terminated, in the arena. */
+static const char *const *join(struct arena *a, const char *const *base, const char *const *more)
+{
+    size_t n = 0, k = 0;
+    while (base[n])
+        n++;
+    while (more && more[k])
+        k++;
+    const char **all = arena_alloc(a, (n + k + 1) * sizeof *all);
+    if (!all)
+        return NULL;
+    memcpy(all, base, n * sizeof *all);
+    if (k)
+        memcpy(all + n, more, k * sizeof *all);
+    all[n + k] = NULL;
+    return all;
+}
+
+static bool launch_borg(struct operation *op, const struct operation_borg *b, struct arena *a,
+                        struct err *e)
+{
+    const struct resolved_repo *repo = b->repo->repo;
+    const struct secret *pass = op->borg_passphrase ? op->borg_passphrase : repo->passphrase;
+    const struct borg_command cmd = {.borg = op->config->local_path ? op->config->local_path
+                                                                    : op->tools.borg,
+                                     .repo = repo,
+                                     .archive = b->archive,
+                                     .verb = b->verb,
+                                     .tail = b->tail,
+                                     .env = join(a, op->context.env, b->env)};
+    if (!cmd.env)
+        return err_set(e, ERR_NO_MEMORY, "no memory to start borg");
+    struct operation_start s = {.file = cmd.borg,
+                                .argv = borg_command_argv(a, &cmd, e),
+                                .env = borg_command_env(a, &cmd, pass != NULL, e),
+                                .direct = true,
+                                .cwd_fd = b->cwd_fd,
+                                .out = b->out,
+                                .keep_max = b->keep_max,
+                                .on_stdout = b->on_stdout,
+                                .hear_borg = true};
+    if (!s.argv || !s.env)
+        return false;
+    if (pass && (s.pass_fd = secret_pipe(pass, e)) < 0)
+        return false;
+    struct control_spec control = {.arg = op};
+    bool started = operation_open_control(op, &control, e) && operation_start(op, &s, e);
+    if (s.pass_fd > 0)
+        (void)close(s.pass_fd);
+    return started;
+}
+
+bool operation_borg(struct operation *op, const struct operation_borg *b, struct err *e)
+{
+    struct arena a;
+    op->by_borgmatic = false;
+    op->current = b->repo;
+    if (!operation_repo_begin(op, b->repo))
+        return err_set(e, ERR_NO_MEMORY, "no memory to start borg");
+    arena_init(&a, LIMIT_ARENA);
+    bool started = launch_borg(op, b, &a, e);
+    arena_done(&a);
+    return started;
+}
+
+bool operation_program(struct operation *op, const struct operation_program *p, struct err *e)
+{
+    struct arena a;
+    struct control_spec control = {.arg = op};
+    op->by_borgmatic = false;
+    op->current = NULL;
+    arena_init(&a, LIMIT_ARENA);
+    struct operation_start s = {.file = p->file,
+                                .argv = p->argv,
+                                .env = join(&a, op->context.env, p->env),
+                                .direct = true,
+                                .out = p->out,
+                                .keep_max = p->keep_max};
+    bool started = s.env ? operation_open_control(op, &control, e) && operation_start(op, &s, e)
+                         : err_set(e, ERR_NO_MEMORY, "no memory to start a program");
+    arena_done(&a);
+    return started;
+}
+
+static void operation_begin(struct job *j, void *work)
+{
+    struct operation *op = work;
+    op->job = j;
+    op->plan->step(op, op->data, &op->result);
+}
+
+static void operation_stop(struct job *j, void *work, enum job_stop why)
+{
+    struct operation *op = work;
+    op->stopping = true;
+    if (op->plan->stop && op->plan->stop(op, op->data, why))
+        return;
+    if (op->run)
+        run_stop(op->run);
+}
+
+/* ---- life ---- */
+
+static void operation_free(void *work)
+{
+    struct operation *op = work;
+    if (!op)
+        return;
+    if (op->plan->free)
+        op->plan->free(op->data);
+    operation_drop_reports(op);
+    resolved_unref(op->config);
+    secret_free(op->borg_passphrase);
+    secret_free(op->ssh_passphrase);
+    secret_free(op->more_masked);
+    buf_wipe(&op->out);
+    mem_free(op->repository);
+    mem_free(op->out_tail);
+    mem_free(op->err_tail);
+    mem_free(op);
+}
+
+const struct job_ops operation_ops = {
+    .start = operation_begin, .stop = operation_stop, .free = operation_free};
+
+static bool concerned(const struct operation_spec *s, const struct resolved_repo *repo)
+{
+    return !s->repository || strcmp(s->repository, repo->location) == 0;
+}
+
+void *operation_new(const struct operation_spec *s)
+{
+    struct operation *op = mem_zalloc(sizeof *op);
+    if (!op) {
+        if (s->plan->free)
+            s->plan->free(s->data);
+        return NULL;
+    }
+    op->plan = s->plan;
+    op->data = s->data;
+    op->context = *s->context;
+    op->tools = *s->context->tools;
+    op->context.tools = &op->tools;
+    op->config = s->config ? resolved_ref(s->config) : NULL;
+    op->repository = mem_strdup(s->repository);
+    op->borg_passphrase = secret_dup(s->borg_passphrase);
+    op->ssh_passphrase = secret_dup(s->ssh_passphrase);
+    op->more_masked = secret_dup(s->more_masked);
+    op->done_word = s->done_word ? s->done_word : "done";
+    op->done_sentence = s->done_sentence ? s->done_sentence : "borg ended without fault";
+    progress_show_init(&op->progress, s->progress_lines);
+    buf_init(&op->out, LIMIT_SPOOL);
+    for (size_t i = 0; op->config && i < op->config->count; i++)
+        if (concerned(s, &op->config->repos[i]))
+            op->repos[op->repo_count++] =
+                (struct operation_repo){.repo = &op->config->repos[i], .run = OPERATION_NO_RUN};
+    if ((op->repository || !s->repository) && (op->borg_passphrase || !s->borg_passphrase) &&
+        (op->ssh_passphrase || !s->ssh_passphrase) && (op->more_masked || !s->more_masked))
+        return op;
+    operation_free(op);
+    return NULL;
+}
+
+char *operation_private(const struct operation_spec *s, const char *more)
+{
+    struct buf b;
+    struct jsonw w;
+    buf_init(&b, LIMIT_RECORD);
+    jsonw_init(&w, &b);
+    jsonw_begin_object(&w);
+    jsonw_kstr(&w, "file", s->config ? s->config->file : NULL);
+    jsonw_key(&w, "repositories");
+    jsonw_begin_array(&w);
+    for (size_t i = 0; s->config && i < s->config->count; i++)
+        if (concerned(s, &s->config->repos[i]))
+            jsonw_str(&w, s->config->repos[i].normal);
+    jsonw_end_array(&w);
+    if (more)
+        (void)buf_printf(&b, ",%s", more);
+    jsonw_end_object(&w);
+    return buf_take(&b, NULL);
+}
+
+void operation_keys(const void *work, struct job_spec *job)
+{
+    const struct operation *op = work;
+    for (size_t i = 0; i < op->repo_count && job->key_count < JOB_KEYS_MAX; i++)
+        job->keys[job->key_count++] = op->repos[i].repo->normal;
+}
+
+/* ---- getters ---- */
+
+struct job *operation_job(struct operation *op)
+{
+    return op->job;
+}
+
+const struct backup_context *operation_context(const struct operation *op)
+{
+    return &op->context;
+}
+
+const struct resolved *operation_config(const struct operation *op)
+{
+    return op->config;
+}
+
+const struct secret *operation_passphrase(const struct operation *op)
+{
+    return op->borg_passphrase;
+}
+
+bool operation_stopping(const struct operation *op)
+{
+    return op->stopping;
+}
+
+size_t operation_repo_count(const struct operation *op)
+{
+    return op->repo_count;
+}
+
+struct operation_repo *operation_repo(struct operation *op, size_t i)
+{
+    return &op->repos[i];
+}
+
+struct run *operation_run(struct operation *op)
+{
+    return op->run;
+}
+
+const struct operation_result *operation_last(const struct operation *op)
+{
+    return &op->result;
+}
