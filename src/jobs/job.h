@@ -7,8 +7,8 @@
  * anyone hears of that. What a job does is its `work`, driven through struct job_ops.
  * Exclusion: a job names keys (normalised repositories, "aio"). Jobs that only read hold them
  * together, as borg's shared lock allows; one that writes holds them alone. A writing job waits for
- * the readers that are before it, and those that yield (mounts, downloads: they may last for hours)
- * are stopped for it. Loop's thread only. */
+ * the questions (`reading`) that are before it, those that yield (mounts, downloads: they may last
+ * for hours) are stopped for it, and any other holder refuses it. Loop's thread only. */
 #ifndef JOBS_JOB_H
 #define JOBS_JOB_H
 
