@@ -77,6 +77,49 @@ static void a_text_may_have_lines_but_no_other_controls(void **state)
     assert_false(ok(&text, "\"a\\u007f\""));
 }
 
+static enum err_code refused_text(enum param_type type, int64_t max, const char *given)
+{
+    const struct param p = {"x", PARAM_QUERY, type, false, 1, max, ""};
+    struct err e = {0};
+    json_t *v = param_from_text(&p, given, &e);
+    json_decref(v);
+    assert_true((v == NULL) == (e.code != ERR_NONE));
+    return e.code;
+}
+
+static void texts_of_an_address_are_judged_as_those_of_a_body(void **state)
+{
+    assert_int_equal(refused_text(PARAM_STRING, 3, "abc"), ERR_NONE);
+    assert_int_equal(refused_text(PARAM_STRING, 3, "abcd"), ERR_BAD_REQUEST);
+    assert_int_equal(refused_text(PARAM_STRING, 3, ""), ERR_BAD_REQUEST);
+    assert_int_equal(refused_text(PARAM_STRING, 3, "a\nb"), ERR_BAD_REQUEST);
+    assert_int_equal(refused_text(PARAM_BOOL, 0, "true"), ERR_NONE);
+    assert_int_equal(refused_text(PARAM_BOOL, 0, "0"), ERR_NONE);
+    assert_int_equal(refused_text(PARAM_BOOL, 0, "yes"), ERR_BAD_REQUEST);
+    assert_int_equal(refused_text(PARAM_JOB_ID, 0, "create:1"), ERR_NONE);
+    assert_int_equal(refused_text(PARAM_JOB_ID, 0, "a b"), ERR_BAD_REQUEST);
+    assert_int_equal(refused_text(PARAM_LABEL, 0, ".."), ERR_BAD_REQUEST);
+    assert_int_equal(refused_text(PARAM_INT, 9, "10"), ERR_BAD_REQUEST);
+    assert_int_equal(refused_text(PARAM_SECRET, 0, "a secret"), ERR_BAD_REQUEST);
+}
+
+static void secrets_are_bounded_and_of_one_line(void **state)
+{
+    static const struct param p = {"pass", PARAM_BODY, PARAM_SECRET, false, 0, 0, ""};
+    char longest[LIMIT_SECRET + 2];
+    memset(longest, 'x', sizeof longest);
+    longest[LIMIT_SECRET + 1] = '\0';
+    const char *const rows[] = {"short", "with\ncontrol", longest};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct err e = {0};
+        json_t *v = json_string(rows[i]);
+        assert_false(param_json_ok(&p, v, &e));
+        assert_int_equal(e.code, ERR_INVALID_SECRETS);
+        assert_null(strstr(e.msg, rows[i]));
+        json_decref(v);
+    }
+}
+
 static void an_object_is_an_object(void **state)
 {
     assert_true(ok(&object, "{\"a\": [1]}"));
@@ -91,6 +134,8 @@ int main(void)
         cmocka_unit_test(a_list_is_of_bounded_strings),
         cmocka_unit_test(in_an_address_a_list_is_one_string),
         cmocka_unit_test(a_text_may_have_lines_but_no_other_controls),
+        cmocka_unit_test(texts_of_an_address_are_judged_as_those_of_a_body),
+        cmocka_unit_test(secrets_are_bounded_and_of_one_line),
         cmocka_unit_test(an_object_is_an_object),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

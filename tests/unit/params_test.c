@@ -314,6 +314,52 @@ static void an_idempotency_key_is_visible_ascii_bare_or_quoted(void **state)
     }
 }
 
+static void not_waiting_is_the_same_as_waiting_no_time(void **state)
+{
+    static const struct {
+        const char *prefer;
+        int wait_s;
+    } rows[] = {{"wait=0", -1}, {"wait=7", 7}, {"wait=x", -1}, {"respond-async, wait=3", 3}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct asked a;
+        make(&a, &old_route, "", "{\"repository\":\"one\"}");
+        add_header(&a, "prefer", rows[i].prefer);
+        assert_true(check(&a));
+        assert_int_equal(a.c.prefer_wait_s, rows[i].wait_s);
+        done(&a);
+    }
+}
+
+static void of_many_faults_so_many_are_listed(void **state)
+{
+    char body[4096] = "{\"repository\":\"one\"";
+    size_t n = strlen(body);
+    for (int i = 0; i < CALL_FAULTS + 4; i++)
+        n += (size_t)snprintf(body + n, sizeof body - n, ",\"odd%d\":1", i);
+    (void)snprintf(body + n, sizeof body - n, "}");
+    struct asked a;
+    make(&a, &new_route, "", body);
+    assert_false(check(&a));
+    assert_int_equal(a.c.fault_count, CALL_FAULTS);
+    done(&a);
+}
+
+static void more_secrets_than_a_call_holds_are_our_fault(void **state)
+{
+    static const struct param many[] = {{"a", PARAM_BODY, PARAM_SECRET, false, 1, 0, ""},
+                                        {"b", PARAM_BODY, PARAM_SECRET, false, 1, 0, ""},
+                                        {"c", PARAM_BODY, PARAM_SECRET, false, 1, 0, ""},
+                                        {"d", PARAM_BODY, PARAM_SECRET, false, 1, 0, ""},
+                                        {"e", PARAM_BODY, PARAM_SECRET, false, 1, 0, ""},
+                                        {.name = NULL}};
+    static const struct route route = {.method = HTTP_M_POST, .params = many};
+    struct asked a;
+    make(&a, &route, "", "{\"a\":\"111\",\"b\":\"222\",\"c\":\"333\",\"d\":\"444\",\"e\":\"555\"}");
+    assert_false(check(&a));
+    assert_int_equal(a.e.code, ERR_INTERNAL);
+    done(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -331,6 +377,9 @@ int main(void)
         cmocka_unit_test(paths_are_decoded_and_judged),
         cmocka_unit_test(numbers_of_a_query_are_whole_and_in_range),
         cmocka_unit_test(an_idempotency_key_is_visible_ascii_bare_or_quoted),
+        cmocka_unit_test(not_waiting_is_the_same_as_waiting_no_time),
+        cmocka_unit_test(of_many_faults_so_many_are_listed),
+        cmocka_unit_test(more_secrets_than_a_call_holds_are_our_fault),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
