@@ -170,4 +170,17 @@ enum {
     METRICS_LAG_MS = 1000,          /* how often the loop's lag is measured */
 };
 
+/* ---- locks ---- */
+enum {
+    LOCK_ROSTER = 64 * 1024, /* a roster: some hundred readers */
+    LOCK_LOOKS = 5,          /* looks at a lock that is just changing … */
+    LOCK_SETTLE_MS = 20,     /* … this far apart: borg holds it for a few milliseconds then */
+    LOCK_WAIT_S = 1,         /* borg's --lock-wait when it is only asked whether it is locked */
+    LOCK_PROBE_S = 20,       /* one such question … */
+    LOCK_SURVEY_MS = 25 * 1000, /* … and an answer about all configurations */
+    LOCK_SURVEYED = 2,          /* configurations looked at at a time: each may start a program */
+    LOCK_REASON = 500,          /* why somebody breaks a lock that may be alive */
+    LOCK_BREAK_S = 120,         /* breaking the locks of one configuration */
+};
+
 #endif
