@@ -4,6 +4,7 @@
 #include "api/handlers/backup.h"
 #include "api/handlers/events.h"
 #include "api/handlers/jobs.h"
+#include "api/handlers/locks.h"
 #include "api/handlers/log.h"
 #include "api/handlers/poll.h"
 #include "api/handlers/repositories.h"
@@ -18,5 +19,7 @@ const struct route routes[] = {
 #include "api/routes/backup.def"
 
 #include "api/routes/repositories.def"
+
+#include "api/routes/locks.def"
 };
 const size_t route_count = sizeof routes / sizeof *routes;

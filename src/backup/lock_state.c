@@ -51,8 +51,8 @@ static void of_json(const json_t *one, struct lock_entry *out)
     const json_t *thread = json_array_get(one, 2);
     *out = (struct lock_entry){0};
     (void)snprintf(out->host, sizeof out->host, "%s", host ? host : "");
-    out->malformed = !host || strlen(host) > LOCK_HOST_MAX || !json_is_integer(pid) ||
-                     !json_is_integer(thread);
+    out->malformed =
+        !host || strlen(host) > LOCK_HOST_MAX || !json_is_integer(pid) || !json_is_integer(thread);
     if (out->malformed)
         return;
     out->pid = json_integer_value(pid);

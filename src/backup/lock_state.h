@@ -19,8 +19,9 @@ enum { LOCK_HOST_MAX = 255, LOCK_ENTRIES = 16 };
 enum lock_life { LOCK_UNKNOWN, LOCK_ALIVE, LOCK_DEAD };
 
 struct lock_entry {
-    char host[LOCK_HOST_MAX + 1]; /* "vm@3281355014145"; a name that is none of borg's stays whole */
-    bool malformed;               /* then only host is set */
+    char
+        host[LOCK_HOST_MAX + 1]; /* "vm@3281355014145"; a name that is none of borg's stays whole */
+    bool malformed;              /* then only host is set */
     int64_t pid, thread;
     int64_t since; /* Unix time; 0: not known */
     enum lock_life life;
