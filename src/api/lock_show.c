@@ -50,6 +50,20 @@ const char *lock_problem(const struct survey_config *c, const char *repository)
     return NULL;
 }
 
+bool lock_repository_known(struct call *c, const struct survey_config *one, const char *repository)
+{
+    struct err e;
+    if (!repository || !one->config)
+        return true;
+    for (size_t i = 0; i < one->config->count; i++)
+        if (lock_concerns(one, i, repository))
+            return true;
+    (void)err_field(&e, ERR_BAD_REQUEST, "repository_label",
+                    "the configuration has no repository with this label");
+    call_error(c, &e);
+    return false;
+}
+
 /* ---- our own jobs ---- */
 
 struct search {

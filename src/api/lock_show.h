@@ -15,6 +15,9 @@ void lock_show_word(struct jsonw *w, const char *key, enum lock_word word); /* t
 const char *lock_problem(const struct survey_config *c, const char *repository);
 
 bool lock_concerns(const struct survey_config *c, size_t repo, const char *repository);
+/* True when the configuration has the repository that is asked for (NULL: always), or is not
+ * understood; else answers the call with 400 on "repository_label". */
+bool lock_repository_known(struct call *c, const struct survey_config *one, const char *repository);
 /* The job of ours that works on the repository (the GETs' own questions left out), or NULL. */
 const struct job *lock_job(struct app *app, const struct resolved_repo *repo);
 /* Members of one repository: repository, label, locked, those of lock_state_write, job_id. */

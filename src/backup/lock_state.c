@@ -109,9 +109,39 @@ bool lock_all_dead(const struct lock_state *s)
            s->exclusive_count + s->shared_count > 0 && !any(s, LOCK_ALIVE) && !any(s, LOCK_UNKNOWN);
 }
 
-bool lock_any_alive(const struct lock_state *s)
+enum lock_ruling lock_rule(const struct lock_state *s, bool force)
 {
-    return any(s, LOCK_ALIVE);
+    if (s->word == LOCK_FREE)
+        return LOCK_NOTHING_TO_BREAK;
+    if (force || lock_all_dead(s))
+        return LOCK_MAY_BREAK;
+    return any(s, LOCK_ALIVE) ? LOCK_IN_USE : LOCK_UNPROVEN;
+}
+
+enum err_code lock_ruling_error(enum lock_ruling r)
+{
+    if (r == LOCK_IN_USE)
+        return ERR_LOCK_IN_USE;
+    return r == LOCK_UNPROVEN ? ERR_LOCK_HOLDER_UNKNOWN : ERR_NONE;
+}
+
+static bool among(const struct lock_entry *e, const struct lock_entry *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(v[i].host, e->host) == 0 && v[i].pid == e->pid && v[i].thread == e->thread)
+            return true;
+    return false;
+}
+
+bool lock_taken_anew(const struct lock_state *before, const struct lock_state *after)
+{
+    for (size_t i = 0; i < after->exclusive_count; i++)
+        if (!among(&after->exclusive[i], before->exclusive, before->exclusive_count))
+            return true;
+    for (size_t i = 0; i < after->shared_count; i++)
+        if (!among(&after->shared[i], before->shared, before->shared_count))
+            return true;
+    return false;
 }
 
 /* ---- showing ---- */

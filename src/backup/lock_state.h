@@ -6,6 +6,7 @@
 #ifndef BACKUP_LOCK_STATE_H
 #define BACKUP_LOCK_STATE_H
 
+#include "base/err.h"
 #include "base/jsonw.h"
 
 #include <stdbool.h>
@@ -49,8 +50,15 @@ bool lock_roster_read(const char *text, size_t n, struct lock_state *out,
 
 /* Every holder is proven dead: borg itself would take the lock away. False when there is none. */
 bool lock_all_dead(const struct lock_state *s);
-/* Some holder is known to be alive. */
-bool lock_any_alive(const struct lock_state *s);
+
+/* May the lock be broken? By force always, where there is one or may be one; else only when all
+ * its holders are proven dead. */
+enum lock_ruling { LOCK_NOTHING_TO_BREAK, LOCK_MAY_BREAK, LOCK_IN_USE, LOCK_UNPROVEN };
+enum lock_ruling lock_rule(const struct lock_state *s, bool force);
+enum err_code lock_ruling_error(enum lock_ruling r); /* of the last two; else ERR_NONE */
+
+/* A holder in `after` that is not in `before`: somebody took the lock meanwhile. */
+bool lock_taken_anew(const struct lock_state *before, const struct lock_state *after);
 /* Members: "state", "exclusive", "shared", "stale", "detection_method", "problem". */
 void lock_state_write(const struct lock_state *s, struct jsonw *w);
 /* One holder as an object. */

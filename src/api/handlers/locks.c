@@ -98,17 +98,10 @@ static void show_one(struct call *c, struct lock_survey *s)
     const struct survey_config *one = lock_survey_config(s, 0);
     const char *repository = call_str(c, "repository_label", NULL);
     enum lock_word word = lock_word_of_all(one, repository);
-    bool known_one = !repository || !one->config;
-    for (size_t i = 0; !known_one && i < one->config->count; i++)
-        known_one = lock_concerns(one, i, repository);
     struct buf b;
     struct jsonw w;
-    if (!known_one) {
-        struct err e;
-        (void)err_field(&e, ERR_BAD_REQUEST, "repository_label",
-                        "the configuration has no repository with this label");
+    if (!lock_repository_known(c, one, repository)) {
         lock_survey_free(s);
-        call_error(c, &e);
         return;
     }
     call_begin(c, &b, &w, true);
