@@ -2,12 +2,13 @@
 
 import socket
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from fixtures import borg
-from fixtures.harness import SCALE, Daemon, free_port, wait_for
+from fixtures.harness import HEADER, SCALE, Daemon, free_port, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +94,23 @@ def silent():
             one.close()
 
 
-def open_files(pid):
-    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+def trying(port):
+    """Connections to it that wait for an answer."""
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    return sum(line.split()[2].endswith(f":{port:04X}") and line.split()[3] == "02"
+               for line in lines)
+
+
+@contextmanager
+def asking(daemon, port):
+    before = trying(port)
+    with socket.create_connection(("127.0.0.1", daemon.port), 20) as s:
+        s.sendall((f"GET /net/tcp-check?host=localhost&port={port}&timeout=30 HTTP/1.1\r\n"
+                   f"Host: x\r\nAuthorization: Bearer {daemon.read_token}\r\n"
+                   f"X-From-NodeRed: {HEADER}\r\n\r\n").encode())
+        wait_for(lambda: trying(port) > before, what="it tries")
+        yield s
+    wait_for(lambda: trying(port) <= before, 5, "it gave up")
 
 
 def test_no_answer_ends_in_time(net, silent):
@@ -106,23 +122,13 @@ def test_no_answer_ends_in_time(net, silent):
 
 
 def test_a_client_that_leaves_ends_it(net, silent):
-    before = open_files(net.pid)
-    with socket.create_connection(("127.0.0.1", net.port)) as s:
-        s.sendall((f"GET /net/tcp-check?host=localhost&port={silent}&timeout=30 HTTP/1.1\r\n"
-                   f"Host: x\r\nAuthorization: Bearer {net.read_token}\r\n"
-                   "X-From-NodeRed: Test-Header\r\n\r\n").encode())
-        wait_for(lambda: open_files(net.pid) >= before + 2, what="it tries")
-    wait_for(lambda: open_files(net.pid) <= before, 5, "it gave up")
+    with asking(net, silent):
+        pass
 
 
 def test_going_down_does_not_wait_for_it(folder, silent):
     with Daemon(folder / "d", PROBE_ALLOW="localhost") as one:
-        before = open_files(one.pid)
-        with socket.create_connection(("127.0.0.1", one.port)) as s:
-            s.sendall((f"GET /net/tcp-check?host=localhost&port={silent}&timeout=30 HTTP/1.1\r\n"
-                       f"Host: x\r\nAuthorization: Bearer {one.read_token}\r\n"
-                       "X-From-NodeRed: Test-Header\r\n\r\n").encode())
-            wait_for(lambda: open_files(one.pid) >= before + 2, what="it tries")
+        with asking(one, silent) as s:
             begun = time.monotonic()
             assert one.stop() == 0
             assert time.monotonic() - begun < 5 * SCALE
