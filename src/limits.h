@@ -176,7 +176,7 @@ enum {
     LOCK_LOOKS = 5,             /* looks at a lock that is just changing … */
     LOCK_SETTLE_MS = 20,        /* … this far apart: borg holds it for a few milliseconds then */
     LOCK_WAIT_S = 1,            /* borg's --lock-wait when it is only asked whether it is locked */
-    LOCK_PROBE_S = 20,          /* one such question … */
+    LOCK_PROBE_S = 12,          /* one such question … */
     LOCK_SURVEY_MS = 25 * 1000, /* … and an answer about all configurations */
     OVERVIEW_MS = 10 * 1000,    /* … where what is not known yet may as well be asked again */
     LOCK_SURVEYED = 2,          /* configurations looked at at a time: each may start a program */

@@ -184,7 +184,10 @@ void lock_state_write(const struct lock_state *s, struct jsonw *w)
     static const char *const words[] = {
         [LOCK_NOT_KNOWN] = "unknown", [LOCK_FREE] = "free", [LOCK_LOCKED] = "locked"};
     jsonw_kstr(w, "state", words[s->word]);
-    list(w, "exclusive", s->exclusive, s->exclusive_count);
+    if (s->readers_seen || s->word == LOCK_FREE)
+        list(w, "exclusive", s->exclusive, s->exclusive_count);
+    else
+        jsonw_kraw(w, "exclusive", NULL);
     if (s->readers_seen)
         list(w, "shared", s->shared, s->shared_count);
     else

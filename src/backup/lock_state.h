@@ -33,7 +33,7 @@ enum lock_word { LOCK_NOT_KNOWN, LOCK_FREE, LOCK_LOCKED };
 struct lock_state {
     enum lock_word word;
     const char *method; /* "files", "borg", "job": what it is known from; static, or NULL */
-    bool readers_seen;  /* shared is what there is; false: readers cannot be seen from here */
+    bool readers_seen;  /* the holders listed are all; false: they cannot be seen from here */
     bool more;          /* there are more holders than have room */
     size_t exclusive_count, shared_count;
     struct lock_entry exclusive[LOCK_ENTRIES], shared[LOCK_ENTRIES];

@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import uuid
 from contextlib import contextmanager
@@ -18,7 +17,6 @@ from fixtures.borg import Setup
 from fixtures.harness import Daemon, marked_processes, wait_for
 from fixtures.sshd import Sshd
 
-PASSPHRASE = "correct horse battery"
 NODE = uuid.getnode()
 
 
@@ -28,6 +26,19 @@ def locks(module_folder):
             module_folder / "audit")) as one:
         one.audit = module_folder / "audit"
         yield one
+
+
+@pytest.fixture(scope="module")
+def the_one(locks):
+    return Setup(locks, "one")
+
+
+@pytest.fixture
+def one(the_one):
+    """A configuration with one repository, without a lock before and after."""
+    yield the_one
+    shutil.rmtree(Path(the_one.repository, "lock.exclusive"), ignore_errors=True)
+    Path(the_one.repository, "lock.roster").unlink(missing_ok=True)
 
 
 def fingerprint(folder):
@@ -94,10 +105,9 @@ def seen(daemon, one):
     return found
 
 
-def test_a_free_repository(locks):
-    one = Setup(locks, "free")
+def test_a_free_repository(locks, one):
     before = fingerprint(one.repository)
-    answer = check(locks, "free")
+    answer = check(locks, "one")
     assert answer["locked"] is False and answer["lock_info"] == {} and answer["returncode"] == 0
     found = answer["repositories"][0]
     assert found["state"] == "free" and found["exclusive"] == [] and found["shared"] == []
@@ -105,11 +115,10 @@ def test_a_free_repository(locks):
     assert fingerprint(one.repository) == before
 
 
-def test_the_exclusive_lock_of_a_living_borg(locks):
-    one = Setup(locks, "exclusive")
+def test_the_exclusive_lock_of_a_living_borg(locks, one):
     with held(one.home, one.repository) as process:
         found = seen(locks, one)
-        answer = check(locks, "exclusive")
+        answer = check(locks, "one")
         status = locks.read.get("/borgmatic-locks/status").json
         active = locks.read.get("/borgmatic-locks/active").json
     assert found["locked"] is True and found["state"] == "locked" and found["stale"] is False
@@ -118,14 +127,13 @@ def test_the_exclusive_lock_of_a_living_borg(locks):
     assert entry["node"] == str(NODE) and entry["host"] and abs(entry["since"] - 0) > 0
     assert answer["locked"] is True and answer["returncode"] == 1
     assert answer["lock_info"]["detection_method"] == "files"
-    mine = [r for r in status["results"] if r["label"] == "exclusive"][0]
-    assert mine["locked"] is True and mine["file"] == "exclusive.yaml"
-    assert "exclusive" in active["active"] and "exclusive" not in active["unknown"]
-    assert check(locks, "exclusive")["locked"] is False
+    mine = [r for r in status["results"] if r["label"] == "one"][0]
+    assert mine["locked"] is True and mine["file"] == "one.yaml"
+    assert "one" in active["active"] and "one" not in active["unknown"]
+    assert check(locks, "one")["locked"] is False
 
 
-def test_readers_living_dead_and_elsewhere(locks):
-    one = Setup(locks, "readers")
+def test_readers_living_dead_and_elsewhere(locks, one):
     with held(one.home, one.repository):
         us = own_id(one.repository)
     gone = subprocess.Popen(["true"])
@@ -141,47 +149,42 @@ def test_readers_living_dead_and_elsewhere(locks):
     Path(one.repository, "lock.roster").unlink()
 
 
-def test_a_stale_lock(locks):
-    one = Setup(locks, "stale")
+def test_a_stale_lock(locks, one):
     pid = killed_holder(one.home, one.repository)
     found = seen(locks, one)
     assert found["locked"] is True and found["stale"] is True
     assert found["exclusive"][0]["pid"] == pid and found["exclusive"][0]["holder"] == "stale"
-    borg.borg(one.home, "break-lock", one.repository)
 
 
-def test_what_is_not_known_is_not_called_free(locks):
-    one = Setup(locks, "gone")
+def test_what_is_not_known_is_not_called_free(locks, one):
     away = one.repository + ".away"
     os.rename(one.repository, away)
-    answer = check(locks, "gone")
+    answer = check(locks, "one")
     assert answer["locked"] is None and answer["returncode"] is None
     assert "No such file" in answer["problem"]
     os.mkdir(one.repository)
-    answer = check(locks, "gone")
+    answer = check(locks, "one")
     assert answer["locked"] is None and "no repository" in answer["problem"]
     active = locks.read.get("/borgmatic-locks/active").json
-    assert "gone" in active["unknown"] and "gone" not in active["active"]
+    assert "one" in active["unknown"] and "one" not in active["active"]
     os.rmdir(one.repository)
     os.rename(away, one.repository)
     whole = one.path.read_text()
     one.path.write_text(whole + "nonsense: 1\n")
-    answer = check(locks, "gone")
+    answer = check(locks, "one")
     assert answer["locked"] is None and answer["problem"]
     status = locks.read.get("/borgmatic-locks/status").json["results"]
-    assert [r["locked"] for r in status if r["label"] == "gone"] == [None]
-    assert [r["locked"] for r in status if r["label"] == "free"] == [False]
+    assert [r["locked"] for r in status if r["label"] == "one"] == [None]
     one.path.write_text(whole)
-    assert check(locks, "gone")["locked"] is False
+    assert check(locks, "one")["locked"] is False
 
 
-def test_refusals_of_quick_check(locks):
-    Setup(locks, "refuse")
+def test_refusals_of_quick_check(locks, one):
     reply = locks.read.get("/borgmatic-locks/quick-check/nobody")
     assert reply.status == 404 and reply.json["error"] == "not_found", reply
     reply = locks.read.get("/borgmatic-locks/quick-check/-n")
     assert reply.status == 400 and reply.json["errors"][0]["field"] == "label", reply
-    reply = locks.read.get("/borgmatic-locks/quick-check/refuse?repository_label=other")
+    reply = locks.read.get("/borgmatic-locks/quick-check/one?repository_label=other")
     assert reply.status == 400 and reply.json["errors"][0]["field"] == "repository_label", reply
 
 
@@ -208,6 +211,7 @@ def test_a_remote_repository(locks, remote):
     with held(locks.home, remote.location, remote.rsh):
         found = check(locks, "far")["repositories"][0]
         assert found["locked"] is True and found["stale"] is False, found
+        assert found["exclusive"] is None and found["shared"] is None
     remote.sshd.stop()
     answer = check(locks, "far")
     assert answer["locked"] is None and answer["problem"], answer
@@ -234,21 +238,20 @@ def jobs_of(daemon, kind, label):
     return daemon.read.get(f"/jobs?kind={kind}&label={label}").json["jobs"]
 
 
-def test_breaking_where_there_is_no_lock_runs_nothing(locks):
-    one = Setup(locks, "nolock")
+def test_breaking_where_there_is_no_lock_runs_nothing(locks, one):
     before = fingerprint(one.repository)
-    reply = break_lock(locks, "nolock")
+    jobs = len(jobs_of(locks, "break-lock", "one"))
+    reply = break_lock(locks, "one")
     assert reply.status == 200 and reply.json["ok"] is True, reply
     assert reply.json["broken"] is False and reply.json["returncode"] == 0
     assert reply.json["stdout"] == reply.json["stderr"] == "" and reply.json["message"]
     assert fingerprint(one.repository) == before
-    assert jobs_of(locks, "break-lock", "nolock") == []
+    assert len(jobs_of(locks, "break-lock", "one")) == jobs
 
 
-def test_a_dead_holders_lock_is_broken(locks):
-    one = Setup(locks, "dead")
+def test_a_dead_holders_lock_is_broken(locks, one):
     killed_holder(one.home, one.repository)
-    reply = break_lock(locks, "dead")
+    reply = break_lock(locks, "one")
     assert reply.status == 200 and reply.json["broken"] is True, reply
     assert reply.json["returncode"] == 0 and reply.json["state"] == "succeeded"
     entry = reply.json["repositories"][0]
@@ -256,45 +259,42 @@ def test_a_dead_holders_lock_is_broken(locks):
     assert not borg.is_locked(one.repository)
     assert marked_processes(reply.json["job_id"]) == []
     assert '"break_lock"' in locks.audit.read_text()
-    assert check(locks, "dead")["locked"] is False
+    assert check(locks, "one")["locked"] is False
 
 
-def test_a_dead_readers_entry_is_broken(locks):
-    one = Setup(locks, "deadreader")
+def test_a_dead_readers_entry_is_broken(locks, one):
     with held(one.home, one.repository):
         us = own_id(one.repository)
     gone = subprocess.Popen(["true"])
     gone.wait()
     roster(one.repository, (us, gone.pid, 0))
-    reply = break_lock(locks, "deadreader")
+    reply = break_lock(locks, "one")
     assert reply.status == 200 and reply.json["broken"] is True, reply
     assert not Path(one.repository, "lock.roster").exists()
 
 
-def test_a_living_holder_is_not_hurt_without_force(locks):
-    one = Setup(locks, "alive")
+def test_a_living_holder_is_not_hurt_without_force(locks, one):
     with held(one.home, one.repository) as process:
         before = fingerprint(one.repository)
-        reply = break_lock(locks, "alive", reason="I am sure")
+        jobs = len(jobs_of(locks, "break-lock", "one"))
+        audited = locks.audit.read_text()
+        reply = break_lock(locks, "one", reason="I am sure")
         assert_refused(locks, reply, "lock_in_use", one)
         assert reply.json["repositories"][0]["exclusive"][0]["pid"] == process.pid
-        assert fingerprint(one.repository) == before
-        assert jobs_of(locks, "break-lock", "alive") == []
-        reply = break_lock(locks, "alive", force=True)
+        reply = break_lock(locks, "one", force=True)
         assert reply.status == 400 and reply.json["errors"][0]["field"] == "reason", reply
-        assert borg.is_locked(one.repository)
-        audited = locks.audit.read_text()
-        assert '"alive"' not in audited
-        reply = break_lock(locks, "alive", force=True, reason="the machine room burns")
+        assert fingerprint(one.repository) == before
+        assert len(jobs_of(locks, "break-lock", "one")) == jobs
+        assert locks.audit.read_text() == audited
+        reply = break_lock(locks, "one", force=True, reason="the machine room burns")
         assert reply.status == 200 and reply.json["broken"] is True, reply
         assert not borg.is_locked(one.repository)
         line = json.loads(locks.audit.read_text().splitlines()[-1])
-        assert line["label"] == "alive" and line["reason"] == "the machine room burns"
+        assert line["label"] == "one" and line["reason"] == "the machine room burns"
         assert line["action"] == "break_lock_forced"
 
 
-def test_another_hosts_holder_is_not_judged(locks):
-    one = Setup(locks, "elsewhere")
+def test_another_hosts_holder_is_not_judged(locks, one):
     Path(one.repository, "lock.exclusive").mkdir()
     name = Path(one.repository, "lock.exclusive", f"nas@{NODE + 1}.4242-0")
     name.touch()
@@ -302,49 +302,48 @@ def test_another_hosts_holder_is_not_judged(locks):
     Path(one.repository, "lock.roster").write_text(
         json.dumps({"exclusive": [[f"nas@{NODE + 1}", 4242, 0]]}))
     before = fingerprint(one.repository)
-    reply = break_lock(locks, "elsewhere")
+    reply = break_lock(locks, "one")
     assert_refused(locks, reply, "lock_holder_unknown", one)
     assert reply.json["repositories"][0]["exclusive"][0]["holder"] == "unknown"
     assert fingerprint(one.repository) == before
     # a name that is none of borg's holds the lock as well
     name.rename(name.with_name("garbage"))
-    assert_refused(locks, break_lock(locks, "elsewhere"), "lock_holder_unknown", one)
-    reply = break_lock(locks, "elsewhere", force=True, reason="the nas is switched off")
+    assert_refused(locks, break_lock(locks, "one"), "lock_holder_unknown", one)
+    reply = break_lock(locks, "one", force=True, reason="the nas is switched off")
     assert reply.status == 200 and reply.json["broken"] is True, reply
     assert not borg.is_locked(one.repository)
 
 
-def test_a_job_of_ours_is_never_hurt(locks):
-    one = Setup(locks, "busy")
+def test_a_job_of_ours_is_never_hurt(locks, one):
     gate = locks.folder / "gate"
     os.mkfifo(gate)
     one.write(before_backup=[f"cat {gate}"])
-    job = locks.backup("busy")["job_id"]
+    job = locks.backup("one")["job_id"]
     locks.wait_job(job, states=("running",))
     killed_holder(one.home, one.repository)
     for body in ({}, {"force": True, "reason": "at once"}):
-        reply = break_lock(locks, "busy", **body)
+        reply = break_lock(locks, "one", **body)
         assert reply.status == 409 and reply.json["error"] == "job_running", reply
         assert reply.json["job_id"] == job
     reply = locks.write.post("/borgmatic-locks/emergency-break-all",
                              {"force": True, "reason": "at once"})
-    entry = [e for e in reply.json["locks_broken"] if e["label"] == "busy"][0]
+    entry = [e for e in reply.json["locks_broken"] if e["label"] == "one"][0]
     assert entry["error"] == "job_running" and entry["job_id"] == job and not entry["broken"]
     assert reply.status == 409 and reply.json["ok"] is False, reply
     assert borg.is_locked(one.repository)
-    assert check(locks, "busy")["repositories"][0]["job_id"] == job
+    assert check(locks, "one")["repositories"][0]["job_id"] == job
     gate.write_text("go")
     assert locks.wait_job(job)["state"] in ("succeeded", "warning")
+    one.write(before_backup=None)
 
 
-def test_a_repository_that_is_away(locks):
-    one = Setup(locks, "away")
+def test_a_repository_that_is_away(locks, one):
     away = one.repository + ".away"
     os.rename(one.repository, away)
-    reply = break_lock(locks, "away")
+    reply = break_lock(locks, "one")
     assert reply.status == 409 and reply.json["error"] == "lock_holder_unknown", reply
     assert reply.json["repositories"][0]["locked"] is None
-    reply = break_lock(locks, "away", force=True, reason="let us see")
+    reply = break_lock(locks, "one", force=True, reason="let us see")
     assert reply.status == 404 and reply.json["error"] == "repository_not_found", reply
     assert marked_processes(reply.json["job_id"]) == []
     os.rename(away, one.repository)
@@ -355,17 +354,17 @@ def test_a_repository_that_is_away(locks):
     ("repository_label", {"repository_label": "other"}),
     ("repository_label", {"repository_label": 7}),
 ])
-def test_refusals_of_break(locks, field, body):
-    if not (locks.configs / "refused.yaml").exists():
-        one = Setup(locks, "refused")
-        killed_holder(one.home, one.repository)
-    reply = break_lock(locks, "refused", **body)
+def test_refusals_of_break(locks, one, field, body):
+    Path(one.repository, "lock.exclusive").mkdir()
+    Path(one.repository, "lock.exclusive", "nas@1.2-0").touch()
+    before = fingerprint(one.repository)
+    reply = break_lock(locks, "one", **body)
     assert reply.status == 400 and reply.json["errors"][0]["field"] == field, reply
-    assert check(locks, "refused")["locked"] is True
+    assert fingerprint(one.repository) == before
 
 
 def test_who_may_break(locks, folder):
-    reply = locks.read.post("/borgmatic-locks/break/refused", {})
+    reply = locks.read.post("/borgmatic-locks/break/one", {})
     assert reply.status == 403 and reply.json["error"] == "insufficient_role", reply
     reply = locks.write.post("/borgmatic-locks/break/nobody", {})
     assert reply.status == 404, reply
@@ -407,3 +406,20 @@ def test_all_at_once(folder):
             assert listed["free"]["rc"] is None and borg.is_locked(free.repository)
         reply = daemon.write.post("/borgmatic-locks/emergency-break-all", {"force": True})
         assert reply.status == 400 and reply.json["errors"][0]["field"] == "reason", reply
+
+
+@pytest.mark.seconds(120)
+def test_a_remote_side_that_never_answers(locks, remote):
+    """Asked within its bound, and nobody is left behind."""
+    silent = locks.folder / "silent"
+    silent.write_text("#!/bin/sh\nexec sleep 300\n")
+    silent.chmod(0o755)
+    remote.write(ssh_command=str(silent))
+    answer = check(locks, "far")
+    assert answer["locked"] is None and answer["problem"], answer
+    job = jobs_of(locks, "lock-probe", "far")[0]
+    assert locks.wait_job(job["id"], 10)["state"] == "timed_out"
+    assert marked_processes(job["id"]) == []
+    assert not borg.is_locked(remote.server)
+    remote.write(ssh_command=remote.rsh)
+    assert check(locks, "far")["locked"] is False

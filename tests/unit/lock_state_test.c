@@ -162,7 +162,7 @@ static void what_is_not_known_is_null(void **state)
     buf_init(&b, LIMIT_RECORD);
     jsonw_init(&w, &b);
     lock_state_write(&s, &w);
-    assert_string_equal(buf_str(&b), "\"state\":\"unknown\",\"exclusive\":[],\"shared\":null,"
+    assert_string_equal(buf_str(&b), "\"state\":\"unknown\",\"exclusive\":null,\"shared\":null,"
                                      "\"detection_method\":null,\"problem\":\"no way\"");
     buf_reset(&b);
     s = held_by(LOCK_DEAD, LOCK_UNKNOWN);
