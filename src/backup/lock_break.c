@@ -95,6 +95,8 @@ static void note(struct lock_break *b, const char *refused)
 
 static void finish(struct lock_break *b)
 {
+    if (b->at < operation_repo_count(b->op))
+        keep_worst(b, ERR_JOB_CANCELLED, "it was stopped before all repositories were done");
     if (b->failed)
         operation_end(b->op, &b->worst, NULL);
     else if (b->any_broken)
@@ -123,14 +125,12 @@ static void verify(struct lock_break *b);
 
 static void looked(struct lock_break *b)
 {
-    if (operation_stopping(b->op)) {
-        finish(b);
-        return;
-    }
-    if (b->phase == LOOK)
-        judge(b);
-    else
+    if (b->phase == VERIFY) /* also when it is to stop: the deed is done */
         verify(b);
+    else if (operation_stopping(b->op))
+        finish(b);
+    else
+        judge(b);
 }
 
 static void look_done(uv_work_t *w, int status)

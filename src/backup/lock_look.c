@@ -8,13 +8,13 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <netdb.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -194,9 +194,8 @@ static bool look_once(int dir, const struct lock_host *us, struct lock_state *ou
  * that stays also stands in the roster. */
 void lock_look_at(int dir, const struct lock_host *us, struct lock_state *out)
 {
-    const struct timespec pause = {.tv_nsec = LOCK_SETTLE_MS * 1000000L};
     for (int i = 1; !look_once(dir, us, out) && i < LOCK_LOOKS; i++)
-        (void)nanosleep(&pause, NULL);
+        (void)poll(NULL, 0, LOCK_SETTLE_MS); /* on a worker thread: the loop goes on */
 }
 
 void lock_look(const char *repo, const struct lock_host *us, struct lock_state *out)

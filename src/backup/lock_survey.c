@@ -18,14 +18,14 @@ void survey_unref(struct lock_survey *s)
     if (--s->refs > 0)
         return;
     for (size_t i = 0; i < s->count; i++) {
-        struct survey_config *c = &s->items[i]->c;
+        struct survey_config *c = &s->slots[i].item->c;
         resolved_unref(c->config);
         for (size_t k = 0; k < LIMIT_REPOS; k++)
             mem_free(c->locks[k]);
         mem_free(c->file);
-        mem_free(s->items[i]);
+        mem_free(s->slots[i].item);
     }
-    mem_free(s->items);
+    mem_free(s->slots);
     mem_free(s->config_dir);
     mem_free(s->repository);
     mem_free(s->role);
@@ -37,10 +37,10 @@ void survey_unref(struct lock_survey *s)
 
 bool survey_add(struct lock_survey *s, const char *label, const char *file)
 {
-    struct survey_item **more = mem_realloc(s->items, (s->count + 1) * sizeof *more);
+    struct survey_slot *more = mem_realloc(s->slots, (s->count + 1) * sizeof *more);
     if (!more)
         return false;
-    s->items = more;
+    s->slots = more;
     struct survey_item *it = mem_zalloc(sizeof *it);
     if (!it)
         return false;
@@ -51,7 +51,7 @@ bool survey_add(struct lock_survey *s, const char *label, const char *file)
         mem_free(it);
         return false;
     }
-    s->items[s->count++] = it;
+    s->slots[s->count++].item = it;
     return true;
 }
 
@@ -66,7 +66,7 @@ static void give_up(struct lock_survey *s)
 {
     s->over = true;
     for (size_t i = 0; i < s->count; i++) {
-        struct survey_item *it = s->items[i];
+        struct survey_item *it = s->slots[i].item;
         resolve_cancel(s->resolve, it);
         if (it->job)
             job_unwatch(it->job, it);
@@ -109,7 +109,7 @@ static void on_timer(uv_timer_t *t)
     struct lock_survey *s = t->data;
     give_up(s);
     for (size_t i = 0; i < s->count; i++)
-        mark_late(s->items[i]);
+        mark_late(s->slots[i].item);
     s->done(s->arg, s);
 }
 
@@ -264,7 +264,7 @@ static void on_resolved(void *arg, struct resolved *config, const struct err *e)
 static void go_on(struct lock_survey *s)
 {
     while (!s->over && s->begun < s->count && s->begun - s->finished < LOCK_SURVEYED) {
-        struct survey_item *it = s->items[s->begun++];
+        struct survey_item *it = s->slots[s->begun++].item;
         resolve_config(s->resolve, &s->tools, it->c.file, on_resolved, it);
     }
     if (!s->over && s->finished == s->count)
@@ -334,7 +334,7 @@ size_t lock_survey_count(const struct lock_survey *s)
 
 const struct survey_config *lock_survey_config(const struct lock_survey *s, size_t i)
 {
-    return &s->items[i]->c;
+    return &s->slots[i].item->c;
 }
 
 bool lock_survey_cut(const struct lock_survey *s)

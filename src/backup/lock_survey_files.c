@@ -5,21 +5,25 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* ---- configurations ---- */
+
+struct name {
+    char text[LIMIT_LABEL + sizeof ".yaml"];
+};
 
 struct listing {
     uv_work_t work;
     struct lock_survey *s;
     void (*listed)(struct lock_survey *s);
     char *dir;
-    struct dirent **found;
-    int n, error;
+    struct name *names;
+    size_t n;
+    bool cut; /* there are more */
+    int error;
 };
 
 /* Length of the label in "LABEL.yaml" or "LABEL.yml", 0 when it is no configuration of ours. */
@@ -34,48 +38,70 @@ static size_t label_length(const char *name)
     return strspn(name, more) == strlen(name) ? n : 0;
 }
 
-static int wanted(const struct dirent *e)
+static int by_name(const void *a, const void *b)
 {
-    return label_length(e->d_name) > 0;
+    return strcmp(((const struct name *)a)->text, ((const struct name *)b)->text);
+}
+
+static bool keep_name(struct listing *l, const char *name)
+{
+    struct name *more = mem_realloc(l->names, (l->n + 1) * sizeof *more);
+    if (!more)
+        return false;
+    l->names = more;
+    (void)snprintf(l->names[l->n++].text, sizeof more->text, "%.*s", (int)sizeof more->text - 1,
+                   name);
+    return true;
 }
 
 static void list_work(uv_work_t *w)
 {
     struct listing *l = w->data;
-    l->n = scandir(l->dir, &l->found, wanted, alphasort);
-    l->error = l->n < 0 ? errno : 0;
+    DIR *d = opendir(l->dir);
+    l->error = d ? 0 : errno;
+    for (const struct dirent *e; d && !l->cut && (e = readdir(d)) != NULL;)
+        if (label_length(e->d_name) > 0)
+            l->cut = l->n == 2 * (size_t)LIMIT_CONFIGS || !keep_name(l, e->d_name);
+    if (d)
+        (void)closedir(d);
+    if (l->n)
+        qsort(l->names, l->n, sizeof *l->names, by_name);
 }
 
 /* "x.yaml" stands before "x.yml" and counts. */
-static bool repeated(const struct listing *l, int i)
+static bool repeated(const struct listing *l, size_t i)
 {
-    size_t n = label_length(l->found[i]->d_name);
-    return i > 0 && label_length(l->found[i - 1]->d_name) == n &&
-           memcmp(l->found[i - 1]->d_name, l->found[i]->d_name, n) == 0;
+    size_t n = label_length(l->names[i].text);
+    return i > 0 && label_length(l->names[i - 1].text) == n &&
+           memcmp(l->names[i - 1].text, l->names[i].text, n) == 0;
+}
+
+static void take_names(struct lock_survey *s, const struct listing *l)
+{
+    s->cut = l->cut;
+    for (size_t i = 0; i < l->n; i++) {
+        const char *name = l->names[i].text;
+        char label[LIMIT_LABEL + 1];
+        (void)snprintf(label, sizeof label, "%.*s", (int)label_length(name), name);
+        AUTO_FREE char *file = mem_printf("%s/%s", l->dir, name);
+        if (repeated(l, i))
+            continue;
+        if (s->count == LIMIT_CONFIGS || !file || !survey_add(s, label, file))
+            s->cut = true;
+    }
 }
 
 static void list_done(uv_work_t *w, int status)
 {
     struct listing *l = w->data;
     struct lock_survey *s = l->s;
-    if (l->n < 0)
+    if (l->error)
         (void)snprintf(s->problem, sizeof s->problem, "the configurations cannot be listed: %s",
                        strerror(l->error));
-    for (int i = 0; i < l->n; i++) {
-        const char *name = l->found[i]->d_name;
-        char label[LIMIT_LABEL + 1];
-        (void)snprintf(label, sizeof label, "%.*s", (int)label_length(name), name);
-        AUTO_FREE char *file = mem_printf("%s/%s", l->dir, name);
-        if (s->count == LIMIT_CONFIGS)
-            s->cut = true;
-        else if (!repeated(l, i) && (!file || !survey_add(s, label, file)))
-            s->cut = true;
-    }
-    for (int i = 0; i < l->n; i++)
-        free(l->found[i]); /* scandir's own */
-    free(l->found);
+    take_names(s, l);
     if (!s->over)
         l->listed(s);
+    mem_free(l->names);
     mem_free(l->dir);
     mem_free(l);
     survey_unref(s);

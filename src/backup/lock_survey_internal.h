@@ -12,6 +12,10 @@ struct survey_item {
     bool begun, done;
 };
 
+struct survey_slot {
+    struct survey_item *item; /* stays where it is: callbacks know it */
+};
+
 struct lock_survey {
     struct backup_context context;
     struct borgmatic_tools tools;
@@ -23,7 +27,7 @@ struct lock_survey {
     void (*done)(void *arg, struct lock_survey *s);
     void *arg;
 
-    struct survey_item **items;
+    struct survey_slot *slots;
     size_t count, begun, finished;
     bool cut;
     char problem[256];

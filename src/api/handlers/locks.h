@@ -1,4 +1,4 @@
-/* Handlers: locks (api/routes/locks.def). */
+/* locks: handlers of locks, read and broken (api/routes/locks.def). */
 #ifndef API_HANDLERS_LOCKS_H
 #define API_HANDLERS_LOCKS_H
 

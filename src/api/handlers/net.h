@@ -1,4 +1,4 @@
-/* Handlers: the network (api/routes/net.def). */
+/* net: handlers about the network (api/routes/net.def). */
 #ifndef API_HANDLERS_NET_H
 #define API_HANDLERS_NET_H
 

@@ -19,10 +19,14 @@ struct place {
     char shown[SHOWN_MAX];
 };
 
+struct row {
+    struct place *places; /* as many as the configuration has repositories, or NULL */
+};
+
 struct glance {
     struct call *c;
     struct lock_survey *survey;
-    struct place **places; /* by configuration; each as many as it has repositories */
+    struct row *rows; /* by configuration */
     size_t count;
     size_t at, question; /* what the store is asked now */
 };
@@ -44,11 +48,11 @@ static void glance_free(struct glance *g)
 {
     for (size_t i = 0; i < g->count; i++) {
         const struct survey_config *one = lock_survey_config(g->survey, i);
-        for (size_t k = 0; g->places[i] && k < one->config->count; k++)
-            overview_done(&g->places[i][k].view);
-        mem_free(g->places[i]);
+        for (size_t k = 0; g->rows[i].places && k < one->config->count; k++)
+            overview_done(&g->rows[i].places[k].view);
+        mem_free(g->rows[i].places);
     }
-    mem_free(g->places);
+    mem_free(g->rows);
     lock_survey_free(g->survey);
     mem_free(g);
 }
@@ -88,8 +92,8 @@ static void answer(struct glance *g)
         jsonw_kstr(&w, "file", slash ? slash + 1 : one->file);
         jsonw_key(&w, "repositories");
         jsonw_begin_array(&w);
-        for (size_t k = 0; g->places[i] && k < one->config->count; k++)
-            show_repository(g, &w, one, k, &g->places[i][k]);
+        for (size_t k = 0; g->rows[i].places && k < one->config->count; k++)
+            show_repository(g, &w, one, k, &g->rows[i].places[k]);
         jsonw_end_array(&w);
         jsonw_kstr(&w, "problem", one->config ? NULL : one->problem.msg);
         jsonw_end_object(&w);
@@ -110,7 +114,7 @@ static void fold(struct glance *g, const struct store_job *row)
     const struct survey_config *one = lock_survey_config(g->survey, g->at);
     json_t *record = row->record ? json_parse(row->record, strlen(row->record), NULL) : NULL;
     for (size_t k = 0; record && k < one->config->count; k++)
-        overview_fold(&g->places[g->at][k].view, questions[g->question].as, record);
+        overview_fold(&g->rows[g->at].places[k].view, questions[g->question].as, record);
     json_decref(record);
 }
 
@@ -118,6 +122,11 @@ static void got(void *arg, const struct store_job *rows, size_t n, int64_t curso
 {
     struct glance *g = arg;
     struct call *c = g->c;
+    if (http_gone(c->req)) { /* perhaps because the daemon ends: jobs may be gone as well */
+        glance_free(g);
+        call_send(c, 200, NULL, NULL);
+        return;
+    }
     const struct err *failed = store_read_error(c->app->store);
     if (failed) {
         struct err e = *failed;
@@ -138,7 +147,7 @@ static void next(struct glance *g)
         g->question = 0;
         g->at++;
     }
-    while (g->at < g->count && !g->places[g->at])
+    while (g->at < g->count && !g->rows[g->at].places)
         g->at++;
     if (g->at == g->count) {
         answer(g);
@@ -159,13 +168,13 @@ static bool make_places(struct glance *g)
         const struct survey_config *one = lock_survey_config(g->survey, i);
         if (!one->config)
             continue;
-        g->places[i] = mem_zalloc(one->config->count * sizeof *g->places[i]);
-        for (size_t k = 0; g->places[i] && k < one->config->count; k++) {
-            struct place *p = &g->places[i][k];
+        g->rows[i].places = mem_zalloc(one->config->count * sizeof *g->rows[i].places);
+        for (size_t k = 0; g->rows[i].places && k < one->config->count; k++) {
+            struct place *p = &g->rows[i].places[k];
             resolve_shown(one->config->repos[k].location, p->shown, sizeof p->shown);
             overview_init(&p->view, p->shown);
         }
-        if (!g->places[i])
+        if (!g->rows[i].places)
             return false;
     }
     return true;
@@ -176,16 +185,16 @@ static void known(struct call *c, struct lock_survey *s)
     struct err e;
     size_t n = lock_survey_count(s);
     struct glance *g = mem_zalloc(sizeof *g);
-    struct place **places = mem_zalloc(n * sizeof *places);
-    if (!g || !places) {
+    struct row *rows = mem_zalloc((n + 1) * sizeof *rows);
+    if (!g || !rows) {
         mem_free(g);
-        mem_free(places);
+        mem_free(rows);
         lock_survey_free(s);
         (void)err_set(&e, ERR_NO_MEMORY, "no memory for this request");
         call_error(c, &e);
         return;
     }
-    *g = (struct glance){.c = c, .survey = s, .places = places, .count = n};
+    *g = (struct glance){.c = c, .survey = s, .rows = rows, .count = n};
     if (make_places(g)) {
         next(g);
         return;

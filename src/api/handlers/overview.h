@@ -1,4 +1,4 @@
-/* Handlers: all repositories at a glance (api/routes/overview.def). */
+/* overview: handler of all repositories at a glance (api/routes/overview.def). */
 #ifndef API_HANDLERS_OVERVIEW_H
 #define API_HANDLERS_OVERVIEW_H
 
