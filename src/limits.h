@@ -170,4 +170,28 @@ enum {
     METRICS_LAG_MS = 1000,          /* how often the loop's lag is measured */
 };
 
+/* ---- locks ---- */
+enum {
+    LOCK_ROSTER = 64 * 1024,    /* a roster: some hundred readers */
+    LOCK_LOOKS = 5,             /* looks at a lock that is just changing … */
+    LOCK_SETTLE_MS = 20,        /* … this far apart: borg holds it for a few milliseconds then */
+    LOCK_WAIT_S = 1,            /* borg's --lock-wait when it is only asked whether it is locked */
+    LOCK_PROBE_S = 12,          /* one such question … */
+    LOCK_SURVEY_MS = 25 * 1000, /* … and an answer about all configurations */
+    OVERVIEW_MS = 10 * 1000,    /* … where what is not known yet may as well be asked again */
+    LOCK_SURVEYED = 2,          /* configurations looked at at a time: each may start a program */
+    LOCK_REASON = 500,          /* why somebody breaks a lock that may be alive */
+    LOCK_BREAK_S = 120,         /* breaking the locks of one configuration */
+};
+
+/* ---- is a host there? ---- */
+enum {
+    TCP_PROBE_ADDRESSES = 8,    /* addresses of one name that are tried … */
+    TCP_PROBE_STAGGER_MS = 250, /* … each so long after the one before, as browsers do */
+    TCP_CHECK_S = 5,            /* when the request says nothing … */
+    TCP_CHECK_MAX_S = 30,       /* … and at most */
+    TCP_HOST = 253,             /* the longest name of a host */
+    TCP_SURVEY_MS = 15 * 1000,  /* asking the configurations which hosts they name */
+};
+
 #endif

@@ -5,6 +5,7 @@
 #include "api/feed.h"
 #include "api/handlers/poll.h"
 #include "api/metrics.h"
+#include "api/pending.h"
 #include "api/probes.h"
 #include "api/ratelimit.h"
 #include "api/route.h"
@@ -96,6 +97,7 @@ static void on_jobs_idle(void *arg)
 {
     feeds_stop(d.app.feeds);
     polls_stop(d.app.polls);
+    pending_stop(&d.app);
     http_server_drain(d.app.http);
     (void)uv_timer_start(&d.timer, close_http, 0, CLOSE_LOOK_MS);
 }

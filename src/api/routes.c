@@ -4,7 +4,10 @@
 #include "api/handlers/backup.h"
 #include "api/handlers/events.h"
 #include "api/handlers/jobs.h"
+#include "api/handlers/locks.h"
 #include "api/handlers/log.h"
+#include "api/handlers/net.h"
+#include "api/handlers/overview.h"
 #include "api/handlers/poll.h"
 #include "api/handlers/repositories.h"
 #include "api/handlers/system.h"
@@ -18,5 +21,11 @@ const struct route routes[] = {
 #include "api/routes/backup.def"
 
 #include "api/routes/repositories.def"
+
+#include "api/routes/locks.def"
+
+#include "api/routes/overview.def"
+
+#include "api/routes/net.def"
 };
 const size_t route_count = sizeof routes / sizeof *routes;

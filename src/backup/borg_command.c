@@ -69,7 +69,7 @@ const char *const *borg_command_argv(struct arena *a, const struct borg_command 
             push(&l, *o);
     }
     push(&l, "--lock-wait");
-    push(&l, arena_printf(a, "%d", ARCHIVE_LOCK_WAIT_S));
+    push(&l, arena_printf(a, "%d", spec->lock_wait_s ? spec->lock_wait_s : ARCHIVE_LOCK_WAIT_S));
     push(&l, spec->archive ? arena_printf(a, "%s::%s", spec->repo->location, spec->archive)
                            : spec->repo->location);
     push_all(&l, spec->tail);

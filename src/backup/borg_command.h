@@ -13,6 +13,7 @@ struct borg_command {
     const char *const *verb; /* NULL-terminated: the subcommand and its flags */
     const char *const *tail; /* what follows the target (paths, a second archive), or NULL */
     const char *const *env;  /* base environment (PATH, HOME, askpass, …) */
+    int lock_wait_s;         /* seconds borg waits for a lock; 0: ARCHIVE_LOCK_WAIT_S */
 };
 
 /* `borg --log-json VERB… OPTIONS --lock-wait N TARGET TAIL…`, NULL-terminated. NULL on

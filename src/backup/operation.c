@@ -209,7 +209,8 @@ static bool launch_borg(struct operation *op, const struct operation_borg *b, st
                                      .archive = b->archive,
                                      .verb = b->verb,
                                      .tail = b->tail,
-                                     .env = join(a, op->context.env, b->env)};
+                                     .env = join(a, op->context.env, b->env),
+                                     .lock_wait_s = b->lock_wait_s};
     if (!cmd.env)
         return err_set(e, ERR_NO_MEMORY, "no memory to start borg");
     struct operation_start s = {.file = cmd.borg,

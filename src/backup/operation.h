@@ -105,6 +105,7 @@ struct operation_borg {
     size_t keep_max; /* OPERATION_KEEP: bytes; 0: LIMIT_SPOOL */
     void (*on_stdout)(void *data, const char *p, size_t n); /* OPERATION_STREAM; data: the plan's */
     int cwd_fd;             /* > 0: folder it starts in; stays the caller's */
+    int lock_wait_s;        /* seconds it waits for a lock; 0: ARCHIVE_LOCK_WAIT_S */
     const char *const *env; /* more entries "NAME=value", no secrets; or NULL */
 };
 bool operation_borg(struct operation *op, const struct operation_borg *b, struct err *e);

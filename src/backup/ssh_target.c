@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "limits.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct target {
@@ -105,6 +106,18 @@ static bool parse(struct arena *a, const char *location, struct target *t)
     const char *colon =
         strchr(bracket && location[strcspn(location, "[:")] == '[' ? bracket : location, ':');
     return colon && split_host(a, location, (size_t)(colon - location), false, t);
+}
+
+bool ssh_target_host(const char *location, char *out, size_t size)
+{
+    struct arena a;
+    struct target t = {0};
+    arena_init(&a, LIMIT_HEAD);
+    bool ok = parse(&a, location, &t);
+    const char *at = ok ? strrchr(t.host, '@') : NULL;
+    int n = ok ? snprintf(out, size, "%s", at ? at + 1 : t.host) : 0;
+    arena_done(&a);
+    return ok && n > 0 && (size_t)n < size;
 }
 
 const char *const *ssh_target_argv(struct arena *a, const char *location, const char *rsh,

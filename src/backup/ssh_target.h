@@ -11,6 +11,9 @@
 /* True for "ssh://…" and "host:path", what borg reaches over ssh. */
 bool ssh_target_is_remote(const char *location);
 
+/* The host of a remote location, without user, port and brackets. */
+bool ssh_target_host(const char *location, char *out, size_t size);
+
 /* argv of `RSH … -T [-p PORT] [USER@]HOST true` (NULL-terminated, in the arena). `rsh` (NULL:
  * "ssh") is split into words as a shell would (quotes, backslashes); the options that every ssh of
  * a job gets stand behind its own, which so prevail. `interactive`: an askpass may answer; else
