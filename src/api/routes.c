@@ -4,6 +4,7 @@
 #include "api/handlers/backup.h"
 #include "api/handlers/events.h"
 #include "api/handlers/jobs.h"
+#include "api/handlers/known_hosts.h"
 #include "api/handlers/log.h"
 #include "api/handlers/poll.h"
 #include "api/handlers/repositories.h"
