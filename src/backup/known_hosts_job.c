@@ -122,14 +122,15 @@ static void ask_back(struct scan *s, struct operation *op)
 static void work(void *data)
 {
     struct scan *s = data;
-    if (s->members.n)
-        (void)buf_putc(&s->members, ',');
-    struct buf more;
-    buf_init(&more, LIMIT_RECORD);
-    s->ok = known_hosts_pin(s->dir, s->name, &s->key, s->spec.replace, &more, &s->e);
-    buf_reset(&s->members);
-    (void)buf_append(&s->members, buf_str(&more), more.n);
-    buf_done(&more);
+    struct buf found = s->members;
+    buf_init(&s->members, LIMIT_RECORD);
+    s->ok = known_hosts_pin(s->dir, s->name, &s->key, s->spec.replace, &s->members, &s->e);
+    if (s->ok) {
+        buf_done(&found);
+        return;
+    }
+    buf_done(&s->members);
+    s->members = found; /* what the host shows belongs to the refusal */
 }
 
 static void scanned(struct scan *s, struct operation *op, const struct operation_result *last)
@@ -151,25 +152,31 @@ static void scanned(struct scan *s, struct operation *op, const struct operation
         end_failed(s, op);
 }
 
+static void pinned(struct scan *s, struct operation *op)
+{
+    struct verdict_result v = {.state = VERDICT_SUCCEEDED};
+    operation_is_done(op);
+    (void)snprintf(v.word, sizeof v.word, "pinned");
+    (void)snprintf(v.sentence, sizeof v.sentence, "%.200s is known with this key", s->name);
+    end(s, op, &v);
+}
+
 static void scan_step(struct operation *op, void *data, const struct operation_result *last)
 {
     struct scan *s = data;
     if (s->pinning && s->ok) {
-        struct verdict_result v = {.state = VERDICT_SUCCEEDED};
-        operation_is_done(op);
-        (void)snprintf(v.word, sizeof v.word, "pinned");
-        (void)snprintf(v.sentence, sizeof v.sentence, "%.200s is known with this key", s->name);
-        end(s, op, &v);
-    } else if (s->pinning) {
-        end_failed(s, op);
-    } else if (last->stopped || operation_stopping(op)) {
-        (void)err_set(&s->e, ERR_COMMAND_FAILED, "the question was ended");
-        end_failed(s, op);
-    } else if (last->ran) {
-        scanned(s, op, last);
-    } else if (!start(s, op, &s->e)) {
-        end_failed(s, op);
+        pinned(s, op);
+        return;
     }
+    if (!s->pinning && (last->stopped || operation_stopping(op))) {
+        (void)err_set(&s->e, ERR_COMMAND_FAILED, "the question was ended");
+    } else if (!s->pinning && last->ran) {
+        scanned(s, op, last);
+        return;
+    } else if (!s->pinning && start(s, op, &s->e)) {
+        return;
+    }
+    end_failed(s, op);
 }
 
 const struct operation_plan known_hosts_job_plan = {.step = scan_step, .free = scan_free};

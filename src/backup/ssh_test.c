@@ -8,7 +8,6 @@
 #include "base/mem.h"
 #include "sys/proc.h"
 
-#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -178,8 +177,7 @@ static const char *rsh_of(const struct resolved_repo *repo)
 static bool start_ssh(struct ssh_test *t, struct operation *op, const char *location,
                       const char *rsh, struct arena *a, struct err *e)
 {
-    bool asks = t->key == NULL || strchr(t->key, '/') != NULL;
-    const char *const *argv = ssh_target_argv(a, location, rsh, asks, e);
+    const char *const *argv = ssh_target_argv(a, location, rsh, true, e);
     if (!argv)
         return false;
     AUTO_FREE char *file = proc_which(argv[0], operation_context(op)->path);
@@ -306,98 +304,3 @@ void ssh_test_members(const struct ssh_test *t, struct buf *out)
     }
     jsonw_end_array(&w);
 }
-
-/* ---- a host alone ---- */
-
-static bool name_ok(const char *s, const char *more)
-{
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-    if (*s == '-' || *s == '\0')
-        return false;
-    for (; *s; s++)
-        if (!strchr(letters, *s) && !strchr(more, *s))
-            return false;
-    return true;
-}
-
-char *ssh_test_place(const char *host, int port, const char *user, struct err *e)
-{
-    if (!name_ok(host, ".-_:")) {
-        (void)err_field(e, ERR_BAD_REQUEST, "host",
-                        "must be a host's name or address, without user, port or brackets");
-        return NULL;
-    }
-    if (user && !name_ok(user, ".-_+")) {
-        (void)err_field(e, ERR_BAD_REQUEST, "user", "must be the name of an account");
-        return NULL;
-    }
-    bool six = strchr(host, ':') != NULL;
-    char number[16] = "";
-    if (port)
-        (void)snprintf(number, sizeof number, ":%d", port);
-    char *place = mem_printf("ssh://%s%s%s%s%s%s/./borgmatic-api-test-%08x", user ? user : "",
-                             user ? "@" : "", six ? "[" : "", host, six ? "]" : "", number,
-                             randombytes_random());
-    if (!place)
-        (void)err_set(e, ERR_NO_MEMORY, "no memory for the place to try");
-    return place;
-}
-
-char *ssh_test_rsh(const char *ssh_dir, struct err *e)
-{
-    if (!name_ok(ssh_dir, "/.-_+=:@,")) {
-        (void)err_set(
-            e, ERR_UNAVAILABLE,
-            "ssh cannot be told to use %.200s: its name has other characters than letters, "
-            "digits and /.-_+=:@,",
-            ssh_dir);
-        return NULL;
-    }
-    char *rsh = mem_printf("ssh -F none -o UserKnownHostsFile=%s/known_hosts", ssh_dir);
-    if (!rsh)
-        (void)err_set(e, ERR_NO_MEMORY, "no memory for ssh's command line");
-    return rsh;
-}
-
-/* ---- a job that does nothing else ---- */
-
-void *ssh_test_plan_new(const struct ssh_test_spec *spec)
-{
-    return ssh_test_new(spec);
-}
-
-static void plan_free(void *data)
-{
-    ssh_test_free(data);
-}
-
-static void end_stopped(struct operation *op)
-{
-    struct err e;
-    (void)err_set(&e, ERR_COMMAND_FAILED, "the test was ended");
-    operation_fail(op, &e);
-}
-
-static void plan_step(struct operation *op, void *data, const struct operation_result *last)
-{
-    struct ssh_test *t = data;
-    struct err e = {0};
-    struct buf b;
-    if (last->stopped || operation_stopping(op)) {
-        end_stopped(op);
-        return;
-    }
-    enum ssh_test_next next = ssh_test_next(t, op, last, &e);
-    if (next == SSH_TEST_BROKEN)
-        operation_fail(op, &e);
-    if (next != SSH_TEST_OVER)
-        return;
-    buf_init(&b, LIMIT_RECORD);
-    (void)buf_putc(&b, '{');
-    ssh_test_members(t, &b);
-    (void)buf_putc(&b, '}');
-    operation_end_well(op, ssh_test_word(t), ssh_test_sentence(t), buf_str(&b));
-    buf_done(&b);
-}
-
-const struct operation_plan ssh_test_plan = {.step = plan_step, .free = plan_free};

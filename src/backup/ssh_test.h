@@ -41,7 +41,7 @@ char *ssh_test_place(const char *host, int port, const char *user, struct err *e
  * whose name ssh would not read as it stands. */
 char *ssh_test_rsh(const char *ssh_dir, struct err *e);
 
-/* The plan of a job that does nothing else; takes the test. `label` of the key for the sentence. */
+/* The plan of a job that does nothing else. */
 extern const struct operation_plan ssh_test_plan;
 void *ssh_test_plan_new(const struct ssh_test_spec *spec);
 

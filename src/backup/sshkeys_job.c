@@ -274,9 +274,7 @@ static void making_step(struct operation *op, void *data, const struct operation
         give_up(m, op);
     } else if (m->phase == MAKING) {
         made(m, op, last);
-    } else if (m->phase == TESTING) {
-        prove(m, op, last);
-    } else if (!m->ok) {
+    } else if (m->phase != TESTING && !m->ok) {
         give_up(m, op);
     } else if (m->phase == PREPARING) {
         prepared(m, op, last);

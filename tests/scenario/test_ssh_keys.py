@@ -10,7 +10,7 @@ import pytest
 
 from fixtures import borg
 from fixtures.borg import Setup
-from fixtures.harness import Daemon, free_port, marked_processes, wait_for
+from fixtures.harness import PATH, Daemon, free_port, marked_processes, wait_for
 from fixtures.leaks import found_in
 from fixtures.sshd import Sshd
 
@@ -501,6 +501,69 @@ def test_a_known_hosts_that_is_a_link_is_left_alone(shared, server, folder):
     assert pin(shared, server, key=own).status == 503
     assert not (folder / "elsewhere").exists()
     path.unlink()
+
+
+# ---- programs that fail ----
+
+@pytest.fixture
+def faked(folder):
+    """A daemon that finds our ssh-keygen and ssh-keyscan before the real ones."""
+    programs = folder / "bin"
+    programs.mkdir()
+    with Daemon(folder / "d", path=f"{programs}:{PATH}") as d:
+        d.programs = programs
+        yield d
+
+
+def fake(daemon, name, script):
+    path = daemon.programs / name
+    path.write_text("#!/bin/sh\n" + script + "\n")
+    path.chmod(0o755)
+
+
+def test_an_ssh_keygen_that_fails_leaves_nothing_and_the_old_key(faked):
+    made = make(faked, "k1")
+    fake(faked, "ssh-keygen", "echo no more keys >&2; exit 3")
+    for path in ("/ssh-keys/k2", "/ssh-keys/k1/replace", "/ssh-keys/k1/renew"):
+        said = refused(faked.write.post(path, {}), 502, "command_failed")
+        assert "no more keys" in said["message"] and said["returncode"] == 3
+    assert status(faked, "k1")["fingerprint"] == made["fingerprint"]
+    assert sorted(p.name for p in faked.ssh.iterdir()) == [".borgmatic-api", "id_k1", "id_k1.pub"]
+    assert list((faked.ssh / ".borgmatic-api").iterdir()) == []
+
+
+def test_an_ssh_keygen_that_hangs_is_ended_at_the_limit(faked):
+    made = make(faked, "k1")
+    fake(faked, "ssh-keygen", "sleep 600")
+    for path in ("/ssh-keys/k2", "/ssh-keys/k1/replace"):
+        said = refused(faked.write.post(path, {"timeout": 1}), 408, "timeout")
+        wait_for(lambda: marked_processes(said["job_id"]) == [], 10, "nobody is left")
+    assert status(faked, "k1")["fingerprint"] == made["fingerprint"]
+    assert list((faked.ssh / ".borgmatic-api").iterdir()) == []
+
+
+def test_while_a_key_is_being_made_nobody_else_touches_it(faked):
+    make(faked, "k1")
+    gate = faked.programs / "gate"
+    os.mkfifo(gate)
+    fake(faked, "ssh-keygen", f"read x < {gate}; exit 3")
+    job = faked.write.post("/ssh-keys/k1/replace", {}, {"Prefer": "respond-async"})
+    assert job.status == 202, job
+    wait_for(lambda: marked_processes(job.json["job_id"]), 20, "it runs")
+    for reply in (faked.write.post("/ssh-keys/k1/replace", {}),
+                  faked.write.request("DELETE", "/ssh-keys/k1"),
+                  faked.write.post("/ssh-keys/k1/rollback", {})):
+        assert refused(reply, 409, "job_running")["job_id"] == job.json["job_id"]
+    gate.write_text("go\n")
+    assert faked.wait_job(job.json["job_id"])["state"] == "failed"
+    assert status(faked, "k1")["exists"] is True
+
+
+def test_a_host_that_never_answers_is_given_up_at_the_limit(faked):
+    fake(faked, "ssh-keyscan", "sleep 600")
+    said = refused(faked.write.post("/ssh-keys/known-hosts", {"host": "h", "timeout": 1}), 408,
+                   "timeout")
+    wait_for(lambda: marked_processes(said["job_id"]) == [], 10, "nobody is left")
 
 
 # ---- crashes and secrets ----
