@@ -194,4 +194,24 @@ enum {
     TCP_SURVEY_MS = 15 * 1000,  /* asking the configurations which hosts they name */
 };
 
+/* ---- ssh keys and known hosts ---- */
+enum {
+    SSHKEY_BLOB = 4096,      /* a public key: RSA of 16384 bits needs 2 KiB */
+    SSHKEY_TYPE = 64,        /* "sk-ssh-ed25519-cert-v01@openssh.com" is the longest known */
+    SSHKEY_FINGERPRINT = 64, /* "SHA256:" and 43 characters */
+    SSHKEY_COMMENT = 256,    /* of a public key, as far as it is shown */
+    SSHKEY_FILE = 64 * 1024, /* a key file; RSA of 16384 bits is 13 KiB */
+    SSHKEY_LINE = 16 * 1024, /* a public key with options and comment */
+    SSHKEYS_LISTED = 256,    /* keys listed of the folder */
+    SSHKEYS_LOOKED = 4096,   /* names looked at for that */
+    SSHKEYS_ASIDE = 256,     /* keys moved aside that are looked at */
+    SSHKEY_ASIDE_DAYS = 7,   /* how long a key that was replaced or deleted can be put back */
+    SSHKEY_JOB_S = 60,       /* ssh-keygen and ssh-keyscan take seconds at most */
+    SSH_TEST_S = 120,        /* ssh and borg towards one host */
+    KNOWN_HOSTS_FILE = 1024 * 1024, /* known_hosts as a whole */
+    KNOWN_HOSTS_LISTED = 4096,      /* entries of it that are listed */
+    KNOWN_HOSTS_SCAN = 64 * 1024,   /* what ssh-keyscan says of one host */
+    KNOWN_HOSTS_SCAN_S = 10,        /* how long it waits for the host */
+};
+
 #endif

@@ -53,6 +53,8 @@ struct call {
     int prefer_wait_s; /* Prefer: wait=N, −1: not asked */
     /* Adds members to the answer of an awaited job that ended well; set by the handler, or NULL. */
     void (*members)(struct call *c, struct jsonw *w, const struct job *j);
+    bool members_always; /* … and to that of one that did not */
+    void *state;         /* the handler's own, in the arena */
     const char
         *idempotency_key; /* for job_spec, with call_fingerprint (api/idempotency); or NULL */
 

@@ -190,6 +190,8 @@ static void make(struct call *c, const char *label, const struct operation_spec 
     spec->work = operation_new(op); /* takes the plan's data in any case */
     if (m)
         *m = (struct making){.c = c, .started = j->started, .document = j->document};
+    if (j->key)
+        spec->keys[spec->key_count++] = j->key;
     if (spec->work)
         operation_keys(spec->work, spec);
     if (!m || !spec->work) {

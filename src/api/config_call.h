@@ -40,6 +40,7 @@ struct config_job {
     unsigned deadline_s; /* 0: the call's "timeout" or "process_timeout", else the usual one */
     const char *done_word, *done_sentence;
     const char *private_members; /* see operation_private */
+    const char *key;             /* one more key to hold beside the repositories', or NULL */
     const struct secret *more_masked;
     const struct operation_plan *plan;
     void *data; /* the plan's; taken */

@@ -5,11 +5,13 @@
 #include "api/handlers/events.h"
 #include "api/handlers/jobs.h"
 #include "api/handlers/locks.h"
+#include "api/handlers/known_hosts.h"
 #include "api/handlers/log.h"
 #include "api/handlers/net.h"
 #include "api/handlers/overview.h"
 #include "api/handlers/poll.h"
 #include "api/handlers/repositories.h"
+#include "api/handlers/ssh_keys.h"
 #include "api/handlers/system.h"
 #include "api/route_params.h"
 
@@ -27,5 +29,7 @@ const struct route routes[] = {
 #include "api/routes/overview.def"
 
 #include "api/routes/net.def"
+
+#include "api/routes/ssh_keys.def"
 };
 const size_t route_count = sizeof routes / sizeof *routes;

@@ -99,6 +99,7 @@ static void on_run_done(void *arg, int code, int signal, size_t left)
     op->result.out_len = op->out.n;
     op->result.out_cut = op->out.failed;
     keep_tails(op);
+    op->result.err = op->err_tail ? op->err_tail : "";
     run_free(TAKE(op->run));
     op->control = NULL;
     op->plan->step(op, op->data, &op->result);
@@ -226,7 +227,7 @@ static bool launch_borg(struct operation *op, const struct operation_borg *b, st
         return false;
     if (pass && (s.pass_fd = secret_pipe(pass, e)) < 0)
         return false;
-    struct control_spec control = {.arg = op};
+    struct control_spec control = {.ssh_key = b->ssh_key, .arg = op};
     bool started = operation_open_control(op, &control, e) && operation_start(op, &s, e);
     if (s.pass_fd > 0)
         (void)close(s.pass_fd);
@@ -249,7 +250,7 @@ bool operation_borg(struct operation *op, const struct operation_borg *b, struct
 bool operation_program(struct operation *op, const struct operation_program *p, struct err *e)
 {
     struct arena a;
-    struct control_spec control = {.arg = op};
+    struct control_spec control = {.ssh_key = p->ssh_key, .new_key = p->new_key, .arg = op};
     op->by_borgmatic = false;
     op->current = NULL;
     arena_init(&a, LIMIT_ARENA);

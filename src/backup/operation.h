@@ -35,7 +35,8 @@ struct operation_result {
     const struct verdict *verdict; /* what borg said, its exit noted (operation_borg), or NULL */
     const char *out;               /* OPERATION_KEEP: stdout, NUL-terminated; "" otherwise */
     size_t out_len;
-    bool out_cut; /* stdout was longer than keep_max */
+    bool out_cut;    /* stdout was longer than keep_max */
+    const char *err; /* the last lines of stderr, masked; "" when there are none */
 };
 
 struct operation_plan {
@@ -107,6 +108,7 @@ struct operation_borg {
     int cwd_fd;             /* > 0: folder it starts in; stays the caller's */
     int lock_wait_s;        /* seconds it waits for a lock; 0: ARCHIVE_LOCK_WAIT_S */
     const char *const *env; /* more entries "NAME=value", no secrets; or NULL */
+    const char *ssh_key;    /* askpass answers for this key file alone; NULL: for any */
 };
 bool operation_borg(struct operation *op, const struct operation_borg *b, struct err *e);
 
@@ -122,8 +124,18 @@ struct operation_program {
     const char *const *env;  /* more entries, or NULL */
     enum operation_out out;
     size_t keep_max;
+    const char *ssh_key; /* askpass answers for this key file alone; NULL: for any */
+    bool new_key;        /* it is ssh-keygen, and ssh_passphrase is for the key it makes */
 };
 bool operation_program(struct operation *op, const struct operation_program *p, struct err *e);
+
+/* Work that blocks (files): `work` on a worker thread, then `step`. It is not ended by a stop,
+ * which the step then sees. */
+bool operation_worker(struct operation *op, void (*work)(void *data), struct err *e);
+/* What was to be done is done: a stop that came too late does not decide the end. */
+void operation_is_done(struct operation *op);
+/* The exit code for the record, where the last program's own would mislead. */
+void operation_exit_code(struct operation *op, int code);
 
 /* What runs now, or NULL (run_pause, run_redact, run_pid). */
 struct run *operation_run(struct operation *op);

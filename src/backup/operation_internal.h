@@ -37,6 +37,8 @@ struct operation {
     void (*on_stdout)(void *data, const char *p, size_t n);
     struct operation_result result;
     char *out_tail, *err_tail; /* of what ran last */
+    uv_work_t worker;
+    void (*work)(void *data);
 };
 
 /* operation.c: makes a control (with the callbacks that `spec` has already) and starts a program

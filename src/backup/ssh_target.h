@@ -22,4 +22,9 @@ bool ssh_target_host(const char *location, char *out, size_t size);
 const char *const *ssh_target_argv(struct arena *a, const char *location, const char *rsh,
                                    bool interactive, struct err *e);
 
+/* The same `rsh` (NULL: "ssh") with `key` as its only identity: other -i and IdentityFile go. A
+ * command line for a shell, or for borg, which splits it likewise; in the arena. ERR_BAD_REQUEST
+ * when it is no ssh or cannot be understood. */
+const char *ssh_target_with_key(struct arena *a, const char *rsh, const char *key, struct err *e);
+
 #endif
