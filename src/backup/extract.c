@@ -260,9 +260,8 @@ static void finish(struct extract *x)
         operation_fail(x->op, &x->why);
         return;
     }
-    if (!x->borg_ended)
-        (void)snprintf(v.word, sizeof v.word, "not_begun");
-    judge_outcome(x, &v);
+    if (x->borg_ended)
+        judge_outcome(x, &v);
     add_what_is_left(x, &v);
     if (v.api == ERR_BACKUP_FAILED)
         v.api = ERR_COMMAND_FAILED;
