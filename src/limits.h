@@ -173,6 +173,16 @@ enum {
 /* ---- restoring ---- */
 enum {
     LIMIT_ITEM = 64 * 1024,        /* one item of borg's listing: a path has 4 kB, written ×4 */
+    MOUNT_APPEAR_MS = 60 * 1000,   /* borg opens the repository first, maybe far away */
+    MOUNT_LOOK_MS = 100,           /* how often it is looked whether it is there */
+    MOUNT_GRACE_MS = 3000,         /* a busy mount is waited for, then detached … */
+    MOUNT_RETRY_MS = 300,          /* … tried so often meanwhile */
+    MOUNT_HANG_MS = 5000,          /* fusermount3 itself */
+    MOUNT_EXIT_MS = 2000,          /* borg's own end after its mount is gone */
+    MOUNT_STUCK_MS = 5000,         /* what cannot be taken away is tried again */
+    MOUNT_TTL_S = 3600,            /* a mount keeps backups waiting: it has an end … */
+    MOUNT_TTL_MAX_S = 24 * 3600,   /* … and at most this one */
+    LIMIT_MOUNTS = 16,             /* at one time; each is a borg in memory */
     LIMIT_RESTORE_PATH = 4096,     /* one of the paths asked for: PATH_MAX */
     EXTRACT_DEPTH = 512,           /* folders in folders that are looked into */
     EXTRACT_COUNTED = 1000 * 1000, /* files counted in the destination afterwards: some seconds */

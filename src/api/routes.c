@@ -5,6 +5,7 @@
 #include "api/handlers/events.h"
 #include "api/handlers/jobs.h"
 #include "api/handlers/log.h"
+#include "api/handlers/mounts.h"
 #include "api/handlers/poll.h"
 #include "api/handlers/repositories.h"
 #include "api/handlers/restore.h"

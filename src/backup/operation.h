@@ -138,6 +138,8 @@ void operation_end(struct operation *op, const struct verdict_result *v, const c
  * of the result, "\"dry_run\":true", or NULL. */
 void operation_end_worst(struct operation *op, const char *members);
 void operation_fail(struct operation *op, const struct err *e);
+/* The end that follows is the one that was meant: a stop that was asked for does not decide it. */
+void operation_keep(struct operation *op);
 /* Joins the sentence when a stop that was asked for decides it; static, or NULL. */
 void operation_stop_note(struct operation *op, const char *note);
 /* Says "succeeded" with this word and sentence. */

@@ -110,6 +110,11 @@ static void stop_words(const struct operation *op, struct verdict_result *v)
                    op->result.left ? "; some of its processes could not be ended" : "");
 }
 
+void operation_keep(struct operation *op)
+{
+    op->over_before_stop = true;
+}
+
 void operation_stop_note(struct operation *op, const char *note)
 {
     op->stop_note = note;

@@ -286,6 +286,12 @@ void job_set_pid(struct job *j, pid_t pid)
     job_tell(j);
 }
 
+void job_set_ready(struct job *j)
+{
+    j->ready = true;
+    job_tell(j);
+}
+
 void job_stage(struct job *j, const char *stage)
 {
     if (j->stage_count < JOB_STAGES) {

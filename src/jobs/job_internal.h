@@ -41,7 +41,7 @@ struct job {
     char *params_json, *private_json, *result_json, *progress_json;
     char *keys[JOB_KEYS_MAX];
     size_t key_count;
-    bool reading, shares, yields, unslotted, recovers, durable, started, ending;
+    bool reading, shares, yields, unslotted, recovers, durable, started, ready, ending;
     enum job_state state;
     bool stop_asked;
     enum job_stop stop_why;
