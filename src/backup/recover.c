@@ -3,6 +3,7 @@
 #include "backup/archive_read.h"
 #include "backup/control.h"
 #include "backup/control_dir.h"
+#include "backup/mount_release.h"
 #include "base/json.h"
 #include "base/jsonw.h"
 #include "base/mem.h"
@@ -22,6 +23,9 @@ struct recovery {
     struct job *job;
     struct ending *ending;
     char *marker, *file, *control_dir;
+    char *mount_point, *mount_device; /* of a mount; NULL: none, or not known */
+    struct mount_release *release;
+    bool stuck;
     json_t *repositories; /* normalised locations, as kept when the job was made */
     bool makes_archives;  /* a backup, and no dry run */
     bool asked_borg;      /* SIGINT reached one */
@@ -45,10 +49,22 @@ static void recovery_free(void *work)
     mem_free(r->marker);
     mem_free(r->file);
     mem_free(r->control_dir);
+    mem_free(r->mount_point);
+    mem_free(r->mount_device);
+    mount_release_free(r->release);
     mem_free(r);
 }
 
 /* ---- the end of the job ---- */
+
+static const char *what_of_it(const struct recovery *r)
+{
+    if (r->makes_archives)
+        return "; no completed archive of it was found";
+    if (r->mount_point)
+        return r->stuck ? "; its mount could not be taken away" : "; its mount was unmounted";
+    return "";
+}
 
 static void finish(struct recovery *r)
 {
@@ -62,7 +78,7 @@ static void finish(struct recovery *r)
                        json_get_str(first, "name", "?"));
     else
         (void)snprintf(sentence, sizeof sentence, "the daemon died before the job was done%s",
-                       r->makes_archives ? "; no completed archive of it was found" : "");
+                       what_of_it(r));
     struct buf result;
     buf_init(&result, LIMIT_RECORD);
     json_t *o = json_pack("{s:b,s:O}", "dry_run", 0, "repositories", r->found);
@@ -172,10 +188,8 @@ static void on_ended(void *arg, size_t left)
         finish(r);
 }
 
-static void recovery_start(struct job *j, void *work)
+static void end_processes(struct recovery *r)
 {
-    struct recovery *r = work;
-    r->job = j;
     struct ending_spec spec = {.entry = r->marker, .done = on_ended, .arg = r};
     r->ending = ending_start(r->set.loop, &spec);
     if (!r->ending)
@@ -184,10 +198,36 @@ static void recovery_start(struct job *j, void *work)
         ending_hurry(r->ending);
 }
 
+static void on_released(void *arg, enum mount_released how)
+{
+    struct recovery *r = arg;
+    r->stuck = how == MOUNT_BUSY;
+    end_processes(r);
+}
+
+/* A mount goes before the borg that serves it: else a dead one stays. */
+static void recovery_start(struct job *j, void *work)
+{
+    struct recovery *r = work;
+    r->job = j;
+    const struct mount_release_spec s = {.loop = r->set.loop,
+                                         .point = r->mount_point,
+                                         .device = r->mount_device,
+                                         .path = r->set.path,
+                                         .marker = r->marker,
+                                         .lazy = true,
+                                         .done = on_released,
+                                         .arg = r};
+    r->release = r->mount_point ? mount_release_start(&s) : NULL;
+    if (!r->release)
+        end_processes(r);
+}
+
 static void recovery_stop(struct job *j, void *work, enum job_stop why)
 {
     struct recovery *r = work;
-    ending_hurry(r->ending);
+    if (r->ending)
+        ending_hurry(r->ending);
 }
 
 static const struct job_ops recovery_ops = {
@@ -222,6 +262,8 @@ static struct recovery *recovery_new(const struct recover_settings *set,
     r->file = mem_strdup(json_get_str(known, "file", NULL));
     r->control_dir = mem_strdup(json_get_str(known, "control_dir", NULL));
     r->makes_archives = strcmp(row->kind, "create") == 0 && !json_get_bool(known, "dry_run", false);
+    r->mount_point = mem_strdup(json_get_str(known, "mount_point", NULL));
+    r->mount_device = mem_strdup(json_get_str(known, "mount_device", NULL));
     r->repositories = json_incref(json_object_get(known, "repositories"));
     r->found = json_array();
     json_decref(known);
@@ -242,7 +284,8 @@ static void adopt(void *arg, const struct store_job *row, uint64_t mark)
     json_t *one;
     json_array_foreach(r->repositories, i, one) if (n < JOB_KEYS_MAX && json_is_string(one))
         keys[n++] = json_string_value(one);
-    ask_borg(r);
+    if (!r->mount_point)
+        ask_borg(r);
     if (jobs_adopt(s->set->jobs, row, mark, keys, n, &recovery_ops, r, NULL))
         s->jobs++;
     else
