@@ -70,11 +70,12 @@ bool archive_item_parse(const char *record, struct archive_item *out)
 {
     char *end;
     const char *at;
-    if (!record[0] || record[1] != ' ' || record[2] < '0' || record[2] > '9')
+    const char *size = strchr(record, ' ');
+    if (!size || size == record || size[1] < '0' || size[1] > '9')
         return false;
     out->type = record[0];
     errno = 0;
-    out->size = strtoll(record + 2, &end, 10);
+    out->size = strtoll(size + 1, &end, 10);
     if (errno || *end != ' ' || !parse_time(end + 1, &out->mtime_us, &at) || *at != ' ')
         return false;
     out->path = at + 1;

@@ -12,12 +12,12 @@
 #include <stdint.h>
 
 /* For --format: the record of archive_item_parse. */
-#define ARCHIVE_ITEMS_FORMAT "--format={type} {size} {isomtime} {path}{NUL}"
+#define ARCHIVE_ITEMS_FORMAT "--format={mode} {size} {isomtime} {path}{NUL}"
 /* … and of archive_item_hash. */
 #define ARCHIVE_ITEMS_HASHES "--format={sha256} {path}{NUL}"
 
 struct archive_item {
-    char type; /* as in ls: '-', 'd', 'l', 'p', … */
+    char type; /* as in ls: '-', 'd', 'l', 'p', …; 'h': a further name of a file */
     int64_t size;
     int64_t mtime_us; /* since 1970, UTC */
     const char *path; /* borrowed from the record */

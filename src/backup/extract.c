@@ -69,7 +69,7 @@ static void on_item(void *arg, const char *record)
         x->bad_item = true;
         return;
     }
-    x->files += item.type == '-';
+    x->files += item.type == '-' || item.type == 'h';
     x->bytes += item.type == '-' ? item.size : 0;
     for (size_t i = 0; i < json_array_size(x->paths); i++)
         x->found[i] =

@@ -3,6 +3,7 @@
 #include "backup/archive_read.h"
 #include "backup/control.h"
 #include "backup/control_dir.h"
+#include "backup/drill.h"
 #include "backup/mount_release.h"
 #include "base/json.h"
 #include "base/jsonw.h"
@@ -25,7 +26,7 @@ struct recovery {
     char *marker, *file, *control_dir;
     char *mount_point, *mount_device; /* of a mount; NULL: none, or not known */
     struct mount_release *release;
-    bool stuck;
+    bool stuck, swept;
     json_t *repositories; /* normalised locations, as kept when the job was made */
     bool makes_archives;  /* a backup, and no dry run */
     bool asked_borg;      /* SIGINT reached one */
@@ -87,6 +88,8 @@ static void finish(struct recovery *r)
     json_decref(o);
     buf_done(&result);
     control_dir_remove(r->control_dir);
+    if (strcmp(job_kind(r->job), "verify-restore") == 0)
+        drill_remove_later(r->set.loop, r->set.state_dir, job_id(r->job));
     job_end(r->job, &(struct job_outcome){.state = JOB_INTERRUPTED,
                                           .keep_state = true,
                                           .exit_code = -1,
@@ -176,10 +179,40 @@ static void on_tools(void *arg, const struct borgmatic_tools *tools)
 
 /* ---- ending what is left of it ---- */
 
+static void on_ended(void *arg, size_t left);
+
+static struct mount_release *start_release(struct recovery *r,
+                                           void (*done)(void *arg, enum mount_released how))
+{
+    const struct mount_release_spec s = {.loop = r->set.loop,
+                                         .point = r->mount_point,
+                                         .device = r->mount_device,
+                                         .path = r->set.path,
+                                         .marker = r->marker,
+                                         .lazy = true,
+                                         .done = done,
+                                         .arg = r};
+    return mount_release_start(&s);
+}
+
+static void on_swept(void *arg, enum mount_released how)
+{
+    struct recovery *r = arg;
+    r->stuck = how == MOUNT_BUSY;
+    on_ended(r, r->left);
+}
+
 static void on_ended(void *arg, size_t left)
 {
     struct recovery *r = arg;
     r->left = left;
+    if (r->mount_point && !r->swept) { /* it was just coming when it was looked for */
+        r->swept = true;
+        mount_release_free(TAKE(r->release));
+        r->release = start_release(r, on_swept);
+        if (r->release)
+            return;
+    }
     if (r->control_dir)
         control_evidence(r->control_dir, on_evidence, r);
     if (r->file && r->makes_archives && job_started_ms(r->job))
@@ -210,15 +243,7 @@ static void recovery_start(struct job *j, void *work)
 {
     struct recovery *r = work;
     r->job = j;
-    const struct mount_release_spec s = {.loop = r->set.loop,
-                                         .point = r->mount_point,
-                                         .device = r->mount_device,
-                                         .path = r->set.path,
-                                         .marker = r->marker,
-                                         .lazy = true,
-                                         .done = on_released,
-                                         .arg = r};
-    r->release = r->mount_point ? mount_release_start(&s) : NULL;
+    r->release = r->mount_point ? start_release(r, on_released) : NULL;
     if (!r->release)
         end_processes(r);
 }
@@ -299,6 +324,8 @@ bool recover_start(const struct recover_settings *set, size_t *jobs, struct err 
         return err_set(e, ERR_UNAVAILABLE, "the jobs of the last run cannot be read");
     if (s.jobs == 0)
         control_sweep(set->state_dir);
+    if (s.jobs == 0)
+        drill_sweep(set->state_dir);
     *jobs = s.jobs;
     return true;
 }

@@ -4,8 +4,11 @@
 #include "api/idempotency.h"
 #include "api/route.h"
 #include "backup/archive_name.h"
+#include "backup/drill.h"
 #include "backup/extract.h"
+#include "limits.h"
 
+#include <sodium.h>
 #include <string.h>
 
 /* The archive asked for, or NULL for the newest; answers the call when it is none. */
@@ -91,4 +94,49 @@ void restore_extract(struct call *c)
 void restore_extract_async(struct call *c)
 {
     call_idempotent(c, extract_async_now);
+}
+
+/* ---- restore drill ---- */
+
+/* What stands in a JSON number exactly, so that the answer's seed can be sent again. */
+static uint64_t new_seed(void)
+{
+    uint64_t seed;
+    randombytes_buf(&seed, sizeof seed);
+    return seed & ((1ULL << 53) - 1);
+}
+
+static void verify(struct config_call *cc)
+{
+    struct call *c = cc->c;
+    const char *archive = call_str(c, "archive", NULL);
+    const struct drill_spec spec = {
+        .archive = archive && strcmp(archive, "latest") != 0 ? archive : NULL,
+        .count = call_int(c, "count", DRILL_COUNT),
+        .max_bytes = call_int(c, "max_bytes", DRILL_BYTES),
+        .seed = call_has(c, "seed") ? (uint64_t)call_int(c, "seed", 0) : new_seed(),
+        .compare = call_bool(c, "compare", false)};
+    if (!cc->only)
+        cc->only = &cc->config->repos[0];
+    config_call_job(cc, &(struct config_job){.kind = "verify-restore",
+                                             .shares = true,
+                                             .done_word = "read",
+                                             .done_sentence = "borg read the archive",
+                                             .plan = &drill_plan,
+                                             .data = drill_new(c->app->loop, &spec)});
+}
+
+static void verify_now(struct call *c)
+{
+    struct err e;
+    const char *archive = call_str(c, "archive", NULL);
+    if (archive && !archive_name_ok(archive, "archive", &e))
+        call_error(c, &e);
+    else
+        config_call(c, call_str(c, "label", ""), verify);
+}
+
+void restore_verify(struct call *c)
+{
+    call_idempotent(c, verify_now);
 }

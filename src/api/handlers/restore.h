@@ -5,6 +5,7 @@
 #include "api/call.h"
 
 void restore_extract(struct call *c);
+void restore_verify(struct call *c);
 void restore_extract_async(struct call *c);
 
 #endif
