@@ -114,7 +114,7 @@ static bool is_plain(char c)
 char *archive_items_pattern(const char *path)
 {
     if (!strchr(path, '?'))
-        return mem_printf("pf:%s", path);
+        return mem_printf("pp:%s", path); /* borg 1.2 says of pf: that it never matched */
     struct buf b;
     buf_init(&b, 2 * LIMIT_ITEM + 16);
     (void)buf_puts(&b, "re:\\A");

@@ -44,8 +44,8 @@ bool archive_item_hash(const char *record, char hex[65], const char **path);
 
 /* A name of this machine as borg would show it: '?' for each byte that is no UTF-8. mem_free. */
 char *archive_items_shown(const char *name);
-/* The pattern that selects the item with this (shown) path and no other that is shown otherwise:
- * "pf:…", or where '?' is in it a regular expression. mem_free. */
+/* The pattern that selects the file with this (shown) path and no other that is shown otherwise:
+ * "pp:…", or where '?' is in it a regular expression. mem_free. */
 char *archive_items_pattern(const char *path);
 
 #endif

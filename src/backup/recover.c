@@ -309,7 +309,7 @@ static void adopt(void *arg, const struct store_job *row, uint64_t mark)
     json_t *one;
     json_array_foreach(r->repositories, i, one) if (n < JOB_KEYS_MAX && json_is_string(one))
         keys[n++] = json_string_value(one);
-    if (!r->mount_point)
+    if (r->makes_archives) /* only these write a checkpoint */
         ask_borg(r);
     if (jobs_adopt(s->set->jobs, row, mark, keys, n, &recovery_ops, r, NULL))
         s->jobs++;
