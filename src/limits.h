@@ -143,6 +143,8 @@ enum {
     ARCHIVE_LOCK_WAIT_S = 5,         /* reading back right after a run: its lock is just going */
     LIMIT_CONFIGS = 256,             /* files listed of the config directory */
 };
+#define DRILL_BYTES (256LL * 1024 * 1024)           /* extracted by a drill when nothing is said */
+#define DRILL_BYTES_MAX (64LL * 1024 * 1024 * 1024) /* and at most */
 #define READ_DEADLINE_S 300        /* a job that only reads, when its request says nothing else */
 #define JOB_DEADLINE_S (48 * 3600) /* when a route says nothing less */
 
@@ -212,6 +214,30 @@ enum {
     KNOWN_HOSTS_LISTED = 4096,      /* entries of it that are listed */
     KNOWN_HOSTS_SCAN = 64 * 1024,   /* what ssh-keyscan says of one host */
     KNOWN_HOSTS_SCAN_S = 10,        /* how long it waits for the host */
+};
+
+/* ---- restoring ---- */
+enum {
+    LIMIT_ITEM = 64 * 1024,         /* one item of borg's listing: a path has 4 kB, written ×4 */
+    LIMIT_DRILL = 1000,             /* files of one restore drill */
+    LIMIT_DRILL_ARGS = 512 * 1024,  /* bytes of their patterns on borg's command line */
+    DRILL_COUNT = 10,               /* when nothing is said */
+    DRILL_SPARE = 64 * 1024 * 1024, /* of STATE_DIR's disk stays free */
+    DRILL_SHOWN = 200,              /* files named in the result; those that are wrong first … */
+    DRILL_PATH_SHOWN = 512,         /* … and so much of each path */
+    MOUNT_APPEAR_MS = 60 * 1000,    /* borg opens the repository first, maybe far away */
+    MOUNT_LOOK_MS = 100,            /* how often it is looked whether it is there */
+    MOUNT_GRACE_MS = 3000,          /* a busy mount is waited for, then detached … */
+    MOUNT_RETRY_MS = 300,           /* … tried so often meanwhile */
+    MOUNT_HANG_MS = 5000,           /* fusermount3 itself */
+    MOUNT_EXIT_MS = 2000,           /* borg's own end after its mount is gone */
+    MOUNT_STUCK_MS = 5000,          /* what cannot be taken away is tried again */
+    MOUNT_TTL_S = 3600,             /* a mount keeps backups waiting: it has an end … */
+    MOUNT_TTL_MAX_S = 24 * 3600,    /* … and at most this one */
+    LIMIT_MOUNTS = 16,              /* at one time; each is a borg in memory */
+    LIMIT_RESTORE_PATH = 4096,      /* one of the paths asked for: PATH_MAX */
+    EXTRACT_DEPTH = 512,            /* folders in folders that are looked into */
+    EXTRACT_COUNTED = 1000 * 1000,  /* files counted in the destination afterwards: some seconds */
 };
 
 #endif

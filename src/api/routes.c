@@ -12,6 +12,8 @@
 #include "api/handlers/poll.h"
 #include "api/handlers/repositories.h"
 #include "api/handlers/ssh_keys.h"
+#include "api/handlers/mounts.h"
+#include "api/handlers/restore.h"
 #include "api/handlers/system.h"
 #include "api/route_params.h"
 
@@ -31,5 +33,7 @@ const struct route routes[] = {
 #include "api/routes/net.def"
 
 #include "api/routes/ssh_keys.def"
+
+#include "api/routes/restore.def"
 };
 const size_t route_count = sizeof routes / sizeof *routes;

@@ -106,6 +106,7 @@ struct operation_borg {
     size_t keep_max; /* OPERATION_KEEP: bytes; 0: LIMIT_SPOOL */
     void (*on_stdout)(void *data, const char *p, size_t n); /* OPERATION_STREAM; data: the plan's */
     int cwd_fd;             /* > 0: folder it starts in; stays the caller's */
+    const char *confined;   /* with cwd_fd: folder of ours to bind it to (backup/confine), or NULL */
     int lock_wait_s;        /* seconds it waits for a lock; 0: ARCHIVE_LOCK_WAIT_S */
     const char *const *env; /* more entries "NAME=value", no secrets; or NULL */
     const char *ssh_key;    /* askpass answers for this key file alone; NULL: for any */
@@ -150,6 +151,10 @@ void operation_end(struct operation *op, const struct verdict_result *v, const c
  * of the result, "\"dry_run\":true", or NULL. */
 void operation_end_worst(struct operation *op, const char *members);
 void operation_fail(struct operation *op, const struct err *e);
+/* The end that follows is the one that was meant: a stop that was asked for does not decide it. */
+void operation_keep(struct operation *op);
+/* Joins the sentence when a stop that was asked for decides it; static, or NULL. */
+void operation_stop_note(struct operation *op, const char *note);
 /* Says "succeeded" with this word and sentence. */
 void operation_end_well(struct operation *op, const char *word, const char *sentence,
                         const char *result);

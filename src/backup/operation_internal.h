@@ -39,6 +39,8 @@ struct operation {
     char *out_tail, *err_tail; /* of what ran last */
     uv_work_t worker;
     void (*work)(void *data);
+    const char *stop_note; /* static */
+    char field[64];        /* the parameter at fault, for operation_fail */
 };
 
 /* operation.c: makes a control (with the callbacks that `spec` has already) and starts a program
