@@ -52,7 +52,7 @@ static void names_and_values_are_decoded_in_order(void **state)
 static void what_is_not_sound_is_refused(void **state)
 {
     static const char *const bad[] = {"a=%",   "a=%4",  "a=%zz",      "a=%00",
-                                      "%=1",   "a=%ff", "a=%c3%28",   "a=1&a=2",
+                                      "%=1",   "%ff=a", "%c3%28=a",   "a=1&a=2",
                                       "a&%61", "=1",    "a&b&c&d&e=1"};
     struct query_arg a[4];
     struct err e;
