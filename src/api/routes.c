@@ -1,7 +1,9 @@
 /* THE table: what the daemon answers. Rate limits are those of the reference API. */
 #include "api/route.h"
 
+#include "api/handlers/archives.h"
 #include "api/handlers/backup.h"
+#include "api/handlers/downloads.h"
 #include "api/handlers/events.h"
 #include "api/handlers/jobs.h"
 #include "api/handlers/log.h"
@@ -18,5 +20,7 @@ const struct route routes[] = {
 #include "api/routes/backup.def"
 
 #include "api/routes/repositories.def"
+
+#include "api/routes/archives.def"
 };
 const size_t route_count = sizeof routes / sizeof *routes;
