@@ -184,4 +184,12 @@ enum {
     DOWNLOAD_LOOK_MS = 1000,      /* how often that is looked at */
 };
 
+/* ---- restoring ---- */
+enum {
+    LIMIT_ITEM = 64 * 1024,        /* one item of borg's listing: a path has 4 kB, written ×4 */
+    LIMIT_RESTORE_PATH = 4096,     /* one of the paths asked for: PATH_MAX */
+    EXTRACT_DEPTH = 512,           /* folders in folders that are looked into */
+    EXTRACT_COUNTED = 1000 * 1000, /* files counted in the destination afterwards: some seconds */
+};
+
 #endif

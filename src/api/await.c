@@ -61,7 +61,7 @@ static void answer_ended(struct call *c, const struct job *j)
         answer_success(c, j);
         return;
     }
-    (void)err_set(&e, code, "%s", job_sentence(j));
+    (void)err_field(&e, code, job_api_field(j), "%s", job_sentence(j));
     struct buf b;
     struct jsonw w;
     call_begin_error(c, &b, &w, &e);

@@ -175,7 +175,7 @@ static void make(struct call *c, const char *label, const struct operation_spec 
     spec->label = label;
     spec->label_in_id = label != NULL;
     spec->reading = j->reading;
-    spec->shares = j->reading || j->yields;
+    spec->shares = j->reading || j->yields || j->shares;
     spec->yields = j->yields;
     spec->unslotted = j->unslotted;
     spec->queue = call_bool(c, "queue", false);

@@ -33,6 +33,7 @@ void config_call(struct call *c, const char *label, void (*go)(struct config_cal
 struct config_job {
     const char *kind;
     bool reading; /* changes nothing: shares the repositories' lock, ends when nobody waits */
+    bool shares;  /* only reads the repositories, but is no mere question: goes on by itself */
     bool yields, unslotted;
     bool equal_joins;    /* a reading job: an equal question waits for the same job */
     bool started;        /* answered as soon as it runs, as the reference API's check */

@@ -9,6 +9,7 @@
 #include "api/handlers/log.h"
 #include "api/handlers/poll.h"
 #include "api/handlers/repositories.h"
+#include "api/handlers/restore.h"
 #include "api/handlers/system.h"
 #include "api/route_params.h"
 
@@ -22,5 +23,7 @@ const struct route routes[] = {
 #include "api/routes/repositories.def"
 
 #include "api/routes/archives.def"
+
+#include "api/routes/restore.def"
 };
 const size_t route_count = sizeof routes / sizeof *routes;

@@ -49,7 +49,7 @@ bool download_look(struct download *d, struct err *e)
 
 static bool none(struct download *d, struct err *e)
 {
-    return err_field(e, ERR_NOT_FOUND, "path", "path: the archive \"%s\" holds nothing there",
+    return err_field(e, ERR_NOT_FOUND, "path", "the archive \"%s\" holds nothing there",
                      d->archive);
 }
 
@@ -62,7 +62,7 @@ static bool looked_alone(struct download *d, struct err *e)
     d->tar = d->type == 'd';
     if (!d->tar && d->type != '-')
         return err_field(e, ERR_BAD_REQUEST, "path",
-                         "path: this is a %s; only files and folders can be downloaded",
+                         "this is a %s; only files and folders can be downloaded",
                          entry_type_word(d->type));
     d->stage = d->hard_link && !d->tar ? DOWNLOAD_MASTER : DOWNLOAD_SEND;
     if (d->stage == DOWNLOAD_MASTER)
@@ -86,5 +86,5 @@ bool download_looked(struct download *d, struct err *e)
     return (d->entries > 0 && d->type == '-') ||
            err_field(
                e, ERR_BAD_REQUEST, "path",
-               "path: this is a hard link to a file whose name is no text; download that one");
+               "this is a hard link to a file whose name is no text; download that one");
 }

@@ -198,6 +198,13 @@ static const char *const *join(struct arena *a, const char *const *base, const c
     return all;
 }
 
+/* Our own program goes before borg and becomes it. */
+static const char *const *confine(struct arena *a, const char *folder, const char *const *argv)
+{
+    const char *before[] = {"confine", folder, NULL};
+    return argv ? join(a, before, argv) : NULL;
+}
+
 static bool launch_borg(struct operation *op, const struct operation_borg *b, struct arena *a,
                         struct err *e)
 {
@@ -221,8 +228,12 @@ static bool launch_borg(struct operation *op, const struct operation_borg *b, st
                                 .keep_max = b->keep_max,
                                 .on_stdout = b->on_stdout,
                                 .hear_borg = true};
+    if (b->confined && s.argv) {
+        s.file = "/proc/self/exe";
+        s.argv = confine(a, b->confined, s.argv);
+    }
     if (!s.argv || !s.env)
-        return false;
+        return s.env ? err_set(e, ERR_NO_MEMORY, "no memory to start borg") : false;
     if (pass && (s.pass_fd = secret_pipe(pass, e)) < 0)
         return false;
     struct control_spec control = {.arg = op};

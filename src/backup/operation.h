@@ -104,7 +104,8 @@ struct operation_borg {
     enum operation_out out;
     size_t keep_max; /* OPERATION_KEEP: bytes; 0: LIMIT_SPOOL */
     void (*on_stdout)(void *data, const char *p, size_t n); /* OPERATION_STREAM; data: the plan's */
-    int cwd_fd;             /* > 0: folder it starts in; stays the caller's */
+    int cwd_fd;           /* > 0: folder it starts in; stays the caller's */
+    const char *confined; /* with cwd_fd: folder of ours to bind it to (backup/confine), or NULL */
     const char *const *env; /* more entries "NAME=value", no secrets; or NULL */
 };
 bool operation_borg(struct operation *op, const struct operation_borg *b, struct err *e);
@@ -137,6 +138,8 @@ void operation_end(struct operation *op, const struct verdict_result *v, const c
  * of the result, "\"dry_run\":true", or NULL. */
 void operation_end_worst(struct operation *op, const char *members);
 void operation_fail(struct operation *op, const struct err *e);
+/* Joins the sentence when a stop that was asked for decides it; static, or NULL. */
+void operation_stop_note(struct operation *op, const char *note);
 /* Says "succeeded" with this word and sentence. */
 void operation_end_well(struct operation *op, const char *word, const char *sentence,
                         const char *result);

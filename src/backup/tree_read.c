@@ -120,7 +120,7 @@ static bool answer(struct operation *op, struct tree_read *t, struct err *e)
     if (tree_failed(t->tree))
         return err_set(e, ERR_NO_MEMORY, "no memory for the listing");
     if (!tree_found(t->tree))
-        return err_field(e, ERR_NOT_FOUND, "path", "path: the archive \"%s\" holds nothing there",
+        return err_field(e, ERR_NOT_FOUND, "path", "the archive \"%s\" holds nothing there",
                          t->archive);
     struct buf doc, members;
     struct jsonw w;

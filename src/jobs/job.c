@@ -250,6 +250,7 @@ static void take_outcome(struct job *j, const struct job_outcome *o)
     }
     assert(job_state_final(j->final_state));
     j->exit_code = o->exit_code;
+    (void)snprintf(j->field, sizeof j->field, "%s", o->field && j->api ? o->field : "");
     j->ended_ms = now_ms();
     replace(&j->sentence, sentence);
     mem_free(j->verdict_json);

@@ -150,10 +150,12 @@ struct job_outcome {
     const char *word, *sentence; /* the verdict's */
     const char *verdict_json; /* {"word","sentence","evidence"} or NULL: made from the two above */
     enum err_code api;        /* what an awaited request gets; ERR_NONE: 200 */
+    const char *field;        /* the parameter at fault, or NULL */
     const char *stdout_tail, *stderr_tail; /* for a 502's body; may be NULL */
 };
 void job_end(struct job *j, const struct job_outcome *o);
 enum err_code job_api_error(const struct job *j); /* of an ended job */
+const char *job_api_field(const struct job *j);   /* the parameter at fault, "" when none */
 const char *job_sentence(const struct job *j);
 const char *job_stdout_tail(const struct job *j); /* "" when none */
 const char *job_stderr_tail(const struct job *j);

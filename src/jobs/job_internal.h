@@ -57,6 +57,7 @@ struct job {
     enum job_state final_state; /* valid while ending */
     int exit_code;
     enum err_code api;
+    char field[64];
     char *verdict_json, *sentence, *stdout_tail, *stderr_tail;
     char *document;
     uint64_t last_event;
