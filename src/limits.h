@@ -181,6 +181,7 @@ enum {
     DOWNLOADS_MAX = 8,            /* at a time: they take no child slot, as they mostly wait */
     DOWNLOAD_SLOW_MS = 60 * 1000, /* a reader that was waited for this long … */
     DOWNLOAD_SLOW_RATE = 16000,   /* … and took fewer bytes a second meanwhile is too slow */
+    NEW_FILE_QUEUE = 1024 * 1024, /* bytes of an exported archive that wait for the disk */
     DOWNLOAD_LOOK_MS = 1000,      /* how often that is looked at */
 };
 

@@ -5,6 +5,7 @@
 #include "api/handlers/backup.h"
 #include "api/handlers/downloads.h"
 #include "api/handlers/events.h"
+#include "api/handlers/export.h"
 #include "api/handlers/jobs.h"
 #include "api/handlers/log.h"
 #include "api/handlers/poll.h"
@@ -23,6 +24,8 @@ const struct route routes[] = {
 #include "api/routes/repositories.def"
 
 #include "api/routes/archives.def"
+
+#include "api/routes/export.def"
 
 #include "api/routes/restore.def"
 };

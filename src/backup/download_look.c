@@ -84,7 +84,6 @@ bool download_looked(struct download *d, struct err *e)
     }
     d->stage = DOWNLOAD_SEND;
     return (d->entries > 0 && d->type == '-') ||
-           err_field(
-               e, ERR_BAD_REQUEST, "path",
-               "this is a hard link to a file whose name is no text; download that one");
+           err_field(e, ERR_BAD_REQUEST, "path",
+                     "this is a hard link to a file whose name is no text; download that one");
 }
