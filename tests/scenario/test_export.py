@@ -163,6 +163,8 @@ def test_a_disk_that_is_too_small(shared, big):
         reply = export(shared, "big", destination=str(small / "x.tar"))
         assert (reply.status, reply.json["error"]) == (422, "no_space"), reply
         assert left_in(small) == []
+        kinds = [e["kind"] for e in shared.events(reply.json["job_id"])]
+        assert "stage" not in kinds  # nothing was written before it was known
         # Packed, nobody knows before how long it gets; here the zeros do fit.
         reply = export(shared, "big", destination=str(small / "x.tar.gz"), tar_filter="gzip")
         assert reply.status == 200 and left_in(small) == ["x.tar.gz"]
