@@ -1,4 +1,4 @@
-/* Archives: which there are, what is in them, and deleting one. */
+/* archives: which there are, what is in them, and deleting one. */
 #ifndef API_HANDLERS_ARCHIVES_H
 #define API_HANDLERS_ARCHIVES_H
 

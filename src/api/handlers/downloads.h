@@ -1,4 +1,4 @@
-/* Files and folders out of archives, streamed. */
+/* downloads: files and folders out of archives, streamed. */
 #ifndef API_HANDLERS_DOWNLOADS_H
 #define API_HANDLERS_DOWNLOADS_H
 

@@ -1,4 +1,4 @@
-/* Archives written as tar files. */
+/* export: archives written as tar files. */
 #ifndef API_HANDLERS_EXPORT_H
 #define API_HANDLERS_EXPORT_H
 
