@@ -216,6 +216,21 @@ enum {
     KNOWN_HOSTS_SCAN_S = 10,        /* how long it waits for the host */
 };
 
+/* ---- archives ---- */
+enum {
+    LIMIT_ENTRY_LINE =
+        128 * 1024,      /* a line of a listing: two paths of 4 kB, each byte as \\udcff */
+    TREE_ENTRIES = 2000, /* entries of one answer … */
+    TREE_ENTRIES_USUAL = 500,
+    TREE_BYTES = 2 * 1024 * 1024, /* … and their names together; a longer page ends sooner */
+    TREE_DEPTH = 32,
+    DOWNLOADS_MAX = 8,            /* at a time: they take no child slot, as they mostly wait */
+    DOWNLOAD_SLOW_MS = 60 * 1000, /* a reader that was waited for this long … */
+    DOWNLOAD_SLOW_RATE = 16000,   /* … and took fewer bytes a second meanwhile is too slow */
+    NEW_FILE_QUEUE = 1024 * 1024, /* bytes of an exported archive that wait for the disk */
+    DOWNLOAD_LOOK_MS = 1000,      /* how often that is looked at */
+};
+
 /* ---- restoring ---- */
 enum {
     LIMIT_ITEM = 64 * 1024,         /* one item of borg's listing: a path has 4 kB, written ×4 */

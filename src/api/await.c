@@ -108,6 +108,17 @@ static void on_gone(void *arg)
         (void)job_cancel(j, JOB_STOP_CANCEL);
 }
 
+struct call *call_await_take(struct app *app, struct job *j)
+{
+    struct await *a = app->awaits;
+    while (a && a->job != j)
+        a = a->next;
+    if (!a)
+        return NULL;
+    job_unwatch(j, a);
+    return finish(a);
+}
+
 static void on_timer(uv_timer_t *t)
 {
     struct await *a = t->data;

@@ -1,8 +1,11 @@
 /* THE table: what the daemon answers. Rate limits are those of the reference API. */
 #include "api/route.h"
 
+#include "api/handlers/archives.h"
 #include "api/handlers/backup.h"
+#include "api/handlers/downloads.h"
 #include "api/handlers/events.h"
+#include "api/handlers/export.h"
 #include "api/handlers/jobs.h"
 #include "api/handlers/locks.h"
 #include "api/handlers/known_hosts.h"
@@ -33,6 +36,10 @@ const struct route routes[] = {
 #include "api/routes/net.def"
 
 #include "api/routes/ssh_keys.def"
+
+#include "api/routes/archives.def"
+
+#include "api/routes/export.def"
 
 #include "api/routes/restore.def"
 };

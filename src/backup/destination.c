@@ -201,7 +201,8 @@ static bool judge_name(const struct walk *k, const char *name, struct err *e)
 {
     struct stat st;
     if (fstatat(k->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-        return refuse(k->way->rules, e, "exists already");
+        return err_field(e, ERR_ALREADY_EXISTS, k->way->rules->field, "%s exists already",
+                         k->way->rules->field);
     return errno == ENOENT || explain_step(k->way, name, e);
 }
 

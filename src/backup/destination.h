@@ -44,7 +44,7 @@ struct destination {
 };
 
 /* Opens it, making the folders that lack. False: ERR_BAD_REQUEST on the field, and nothing was
- * made; out->fd is −1 then. */
+ * made; out->fd is −1 then. ERR_ALREADY_EXISTS for a FILE whose name is taken. */
 bool destination_open(const struct destination_rules *rules, const char *path,
                       enum destination_kind kind, struct destination *out, struct err *e);
 /* Looks only: the same refusals, an absent place is fine, nothing is made or kept open. */

@@ -96,6 +96,39 @@ static void values_come_typed_from_path_query_and_body(void **state)
     done(&a);
 }
 
+static void bytes_are_kept_as_they_are_and_shown_encoded(void **state)
+{
+    static const struct param bytes[] = {{"path", PARAM_QUERY, PARAM_BYTES, true, 1, 4, ""},
+                                         {"other", PARAM_BODY, PARAM_BYTES, false, 0, 4, ""},
+                                         {"text", PARAM_QUERY, PARAM_STRING, false, 0, 9, ""},
+                                         {.name = NULL}};
+    static const struct route r = {.method = HTTP_M_POST, .params = bytes};
+    struct asked a;
+    make(&a, &r, "path=%ff%0a%25", "{\"other\":\"a\\nb\"}");
+    assert_true(check(&a));
+    assert_string_equal(call_bytes(&a.c, "path", NULL), "\xff\n%");
+    assert_string_equal(call_str(&a.c, "path", NULL), "%FF%0A%25");
+    assert_string_equal(call_bytes(&a.c, "other", NULL), "a\nb");
+    assert_null(call_bytes(&a.c, "text", NULL));
+    done(&a);
+    static const struct {
+        const char *query, *body, *field;
+    } bad[] = {{"path=", "", "path"},
+               {"path=12345", "", "path"},
+               {"", "", "path"},
+               {"path=a&text=%ff", "", "text"},
+               {"path=a&more=%ff", "", "more"},
+               {"path=a", "{\"other\":1}", "other"},
+               {"path=a", "{\"other\":\"12345\"}", "other"}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        make(&a, &r, bad[i].query, bad[i].body);
+        assert_false(check(&a));
+        assert_int_equal(a.e.code, ERR_BAD_REQUEST);
+        assert_string_equal(a.e.field, bad[i].field);
+        done(&a);
+    }
+}
+
 static void all_faults_are_listed_together(void **state)
 {
     struct asked a;
@@ -364,6 +397,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_come_typed_from_path_query_and_body),
+        cmocka_unit_test(bytes_are_kept_as_they_are_and_shown_encoded),
         cmocka_unit_test(all_faults_are_listed_together),
         cmocka_unit_test(a_boolean_in_quotes_is_refused_with_a_hint),
         cmocka_unit_test(labels_are_judged_whole),
