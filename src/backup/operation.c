@@ -27,7 +27,7 @@ static void say(struct operation *op, enum event_kind kind, const char *text)
 {
     while (text && *text) { /* several lines may come in one message */
         size_t n = strcspn(text, "\n");
-        hub_append(job_hub(op->job), kind, text, n, NULL);
+        run_show(op->run, kind, text, n);
         text += n + (text[n] == '\n');
     }
 }
@@ -180,8 +180,8 @@ bool operation_start(struct operation *op, const struct operation_start *s, stru
     return false;
 }
 
-/* Base, then what is added; NULL-terminated, in the arena. */
-static const char *const *join(struct arena *a, const char *const *base, const char *const *more)
+const char *const *operation_join_env(struct arena *a, const char *const *base,
+                                      const char *const *more)
 {
     size_t n = 0, k = 0;
     while (base[n])
@@ -203,13 +203,15 @@ static bool launch_borg(struct operation *op, const struct operation_borg *b, st
 {
     const struct resolved_repo *repo = b->repo->repo;
     const struct secret *pass = op->borg_passphrase ? op->borg_passphrase : repo->passphrase;
+    if (b->passphrase)
+        pass = b->passphrase;
     const struct borg_command cmd = {.borg = op->config->local_path ? op->config->local_path
                                                                     : op->tools.borg,
                                      .repo = repo,
                                      .archive = b->archive,
                                      .verb = b->verb,
                                      .tail = b->tail,
-                                     .env = join(a, op->context.env, b->env)};
+                                     .env = operation_join_env(a, op->context.env, b->env)};
     if (!cmd.env)
         return err_set(e, ERR_NO_MEMORY, "no memory to start borg");
     struct operation_start s = {.file = cmd.borg,
@@ -254,7 +256,7 @@ bool operation_program(struct operation *op, const struct operation_program *p, 
     arena_init(&a, LIMIT_ARENA);
     struct operation_start s = {.file = p->file,
                                 .argv = p->argv,
-                                .env = join(&a, op->context.env, p->env),
+                                .env = operation_join_env(&a, op->context.env, p->env),
                                 .direct = true,
                                 .out = p->out,
                                 .keep_max = p->keep_max};
@@ -368,6 +370,22 @@ void operation_keys(const void *work, struct job_spec *job)
     const struct operation *op = work;
     for (size_t i = 0; i < op->repo_count && job->key_count < JOB_KEYS_MAX; i++)
         job->keys[job->key_count++] = op->repos[i].repo->normal;
+}
+
+void operation_env(struct operation *op, const char *const *env)
+{
+    op->more_env = env;
+}
+
+void operation_print(struct operation *op, const char *text)
+{
+    mem_free(op->out_tail);
+    op->out_tail = mem_strdup(text);
+    while (*text) {
+        size_t n = strcspn(text, "\n");
+        hub_append(job_hub(op->job), EVENT_STDOUT, text, n, NULL);
+        text += n + (text[n] == '\n');
+    }
 }
 
 /* ---- getters ---- */

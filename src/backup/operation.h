@@ -23,6 +23,7 @@
 #include <stddef.h>
 
 struct operation;
+struct operation_repo;
 struct run;
 
 /* What ran last. Valid during the step. */
@@ -45,6 +46,12 @@ struct operation_plan {
      * cancel does, then `step` is called. */
     bool (*stop)(struct operation *op, void *data, enum job_stop why);
     void (*free)(void *data);
+    /* What a borg below borgmatic says while it does the wanted work: its JSON lines. NULL: not
+     * wanted. */
+    void (*heard)(struct operation *op, void *data, struct operation_repo *r, const json_t *m);
+    /* Of a borg that ended with a warning's code where that is a finding (check), and of one that
+     * ended well although it spoke of errors (it mended them); NULL: as usual. */
+    const struct verdict_faults *faults;
 };
 
 struct operation_spec {
@@ -104,16 +111,21 @@ struct operation_borg {
     enum operation_out out;
     size_t keep_max; /* OPERATION_KEEP: bytes; 0: LIMIT_SPOOL */
     void (*on_stdout)(void *data, const char *p, size_t n); /* OPERATION_STREAM; data: the plan's */
+    const struct secret *passphrase; /* instead of the caller's and the configuration's; or NULL */
     int cwd_fd;             /* > 0: folder it starts in; stays the caller's */
     const char *const *env; /* more entries "NAME=value", no secrets; or NULL */
 };
 bool operation_borg(struct operation *op, const struct operation_borg *b, struct err *e);
 
 /* borgmatic on the whole configuration (or on spec.repository alone). `command` is the borg command
- * that does the work ("check"): its runs decide each repository's verdict. */
+ * that does the work ("check"; several as "check|extract"): its runs decide each repository's
+ * verdict. Static. */
 bool operation_borgmatic(struct operation *op, enum borgmatic_verb verb,
                          const struct borgmatic_options *options, const char *command,
                          struct err *e);
+
+/* More environment "NAME=value" for the borgmatics started from now on; static, no secrets. */
+void operation_env(struct operation *op, const char *const *env);
 
 struct operation_program {
     const char *file;        /* absolute path */
@@ -123,6 +135,10 @@ struct operation_program {
     size_t keep_max;
 };
 bool operation_program(struct operation *op, const struct operation_program *p, struct err *e);
+
+/* Lines of ours on stdout: events, and the answer's "stdout" instead of the last program's. Only
+ * while nothing runs. */
+void operation_print(struct operation *op, const char *text);
 
 /* What runs now, or NULL (run_pause, run_redact, run_pid). */
 struct run *operation_run(struct operation *op);
