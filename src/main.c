@@ -7,6 +7,7 @@
 #include "healthcheck.h"
 #include "limits.h"
 #include "serve.h"
+#include "sys/pty.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -79,6 +80,8 @@ int main(int argc, char **argv)
         return shim_main(argc, argv);
     if (strcmp(name, "askpass") == 0)
         return askpass_main(argc, argv);
+    if (strcmp(name, PTY_PROGRAM) == 0)
+        return pty_main(argc, argv);
     const char *word = argc > 1 ? argv[1] : "serve";
     if (argc > 2) {
         (void)fprintf(stderr, "borgmatic-api: too many arguments; see --help\n");

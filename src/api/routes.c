@@ -7,6 +7,8 @@
 #include "api/handlers/log.h"
 #include "api/handlers/poll.h"
 #include "api/handlers/repositories.h"
+#include "api/handlers/repository_create.h"
+#include "api/handlers/repository_keys.h"
 #include "api/handlers/system.h"
 #include "api/route_params.h"
 

@@ -55,14 +55,14 @@ enum { BORGMATIC_VERBOSITY_UNSET = INT32_MIN };
 struct borgmatic_options {
     int verbosity; /* -2..2 (-2 is -1 before 1.7.14), or BORGMATIC_VERBOSITY_UNSET */
     bool stats, list;
-    const char *comment;          /* ≥ 2.0 only */
-    bool progress;                /* compact */
-    unsigned threshold;           /* compact: percent; 0: unset */
-    bool repair, force;           /* check */
-    const char *only;             /* check: repository, archives, data, extract, spot */
-    unsigned max_duration;        /* check: seconds; 0: unset */
-    const char *encryption;       /* repo-create: borg's name of the mode */
-    const char *storage_quota;    /* repo-create: "5G" */
+    const char *comment;                /* ≥ 2.0 only */
+    bool progress;                      /* compact */
+    unsigned threshold;                 /* compact: percent; 0: unset */
+    bool repair, force;                 /* check */
+    const char *only;                   /* check: repository, archives, data, extract, spot */
+    unsigned max_duration;              /* check: seconds; 0: unset */
+    const char *encryption;             /* repo-create: borg's name of the mode */
+    const char *storage_quota;          /* repo-create: "5G" */
     bool append_only, make_parent_dirs; /* repo-create */
     const char *repository;       /* label or location; NULL: all. Before 1.7.9 the config's list is
                                      overridden with it, so it must be a location there */

@@ -8,7 +8,7 @@
 struct maintain_question {
     enum borgmatic_verb verb;
     struct borgmatic_options options; /* `only` is copied; other strings must be static */
-    const char *command;              /* the borg command that does the work, or "one|two"; static */
+    const char *command; /* the borg command that does the work, or "one|two"; static */
     /* Of a borgmatic that ended well and never ran that command: a warning; static. */
     const char *nothing_word, *nothing_sentence;
 };

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/jsonw.h"
 #include "base/mem.h"
+#include "sys/pty.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -180,8 +181,7 @@ bool operation_start(struct operation *op, const struct operation_start *s, stru
     return false;
 }
 
-const char *const *operation_join_env(struct arena *a, const char *const *base,
-                                      const char *const *more)
+const char *const *operation_join(struct arena *a, const char *const *base, const char *const *more)
 {
     size_t n = 0, k = 0;
     while (base[n])
@@ -198,6 +198,17 @@ const char *const *operation_join_env(struct arena *a, const char *const *base,
     return all;
 }
 
+/* Our own program comes first: it takes the terminal and becomes borg. */
+static bool put_on_terminal(struct operation_start *s, const struct operation_borg *b,
+                            struct arena *a, struct err *e)
+{
+    static const char *const first[] = {PTY_PROGRAM, NULL};
+    s->file = "/proc/self/exe";
+    s->argv = operation_join(a, first, s->argv);
+    s->pass_fd = b->tty_fd;
+    return s->argv || err_set(e, ERR_NO_MEMORY, "no memory to start borg");
+}
+
 static bool launch_borg(struct operation *op, const struct operation_borg *b, struct arena *a,
                         struct err *e)
 {
@@ -205,13 +216,16 @@ static bool launch_borg(struct operation *op, const struct operation_borg *b, st
     const struct secret *pass = op->borg_passphrase ? op->borg_passphrase : repo->passphrase;
     if (b->passphrase)
         pass = b->passphrase;
+    if (b->tty_fd > 0)
+        pass = NULL;
     const struct borg_command cmd = {.borg = op->config->local_path ? op->config->local_path
                                                                     : op->tools.borg,
                                      .repo = repo,
                                      .archive = b->archive,
                                      .verb = b->verb,
                                      .tail = b->tail,
-                                     .env = operation_join_env(a, op->context.env, b->env)};
+                                     .env = operation_join(a, op->context.env, b->env),
+                                     .asks = b->tty_fd > 0};
     if (!cmd.env)
         return err_set(e, ERR_NO_MEMORY, "no memory to start borg");
     struct operation_start s = {.file = cmd.borg,
@@ -225,11 +239,13 @@ static bool launch_borg(struct operation *op, const struct operation_borg *b, st
                                 .hear_borg = true};
     if (!s.argv || !s.env)
         return false;
+    if (b->tty_fd > 0 && !put_on_terminal(&s, b, a, e))
+        return false;
     if (pass && (s.pass_fd = secret_pipe(pass, e)) < 0)
         return false;
     struct control_spec control = {.arg = op};
     bool started = operation_open_control(op, &control, e) && operation_start(op, &s, e);
-    if (s.pass_fd > 0)
+    if (pass && s.pass_fd > 0)
         (void)close(s.pass_fd);
     return started;
 }
@@ -256,7 +272,7 @@ bool operation_program(struct operation *op, const struct operation_program *p, 
     arena_init(&a, LIMIT_ARENA);
     struct operation_start s = {.file = p->file,
                                 .argv = p->argv,
-                                .env = operation_join_env(&a, op->context.env, p->env),
+                                .env = operation_join(&a, op->context.env, p->env),
                                 .direct = true,
                                 .out = p->out,
                                 .keep_max = p->keep_max};

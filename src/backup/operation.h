@@ -112,7 +112,9 @@ struct operation_borg {
     size_t keep_max; /* OPERATION_KEEP: bytes; 0: LIMIT_SPOOL */
     void (*on_stdout)(void *data, const char *p, size_t n); /* OPERATION_STREAM; data: the plan's */
     const struct secret *passphrase; /* instead of the caller's and the configuration's; or NULL */
-    int cwd_fd;             /* > 0: folder it starts in; stays the caller's */
+    int tty_fd; /* > 0: its terminal (sys/pty), where it asks for passphrases: none is given
+                   otherwise; stays the caller's */
+    int cwd_fd; /* > 0: folder it starts in; stays the caller's */
     const char *const *env; /* more entries "NAME=value", no secrets; or NULL */
 };
 bool operation_borg(struct operation *op, const struct operation_borg *b, struct err *e);
@@ -152,6 +154,8 @@ void operation_end(struct operation *op, const struct verdict_result *v, const c
 /* The verdict is the worst of the repositories' (borgmatic's own failure included). `members`: more
  * of the result, "\"dry_run\":true", or NULL. */
 void operation_end_worst(struct operation *op, const char *members);
+/* This verdict, and a result made as above. */
+void operation_end_as(struct operation *op, const struct verdict_result *v, const char *members);
 void operation_fail(struct operation *op, const struct err *e);
 /* Says "succeeded" with this word and sentence. */
 void operation_end_well(struct operation *op, const char *word, const char *sentence,

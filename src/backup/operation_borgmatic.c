@@ -113,7 +113,7 @@ static bool launch(struct operation *op, enum borgmatic_verb verb,
     struct operation_start s = {.file = op->tools.borgmatic,
                                 .argv =
                                     borgmatic_argv(a, &op->tools, verb, op->config->file, &o, e),
-                                .env = operation_join_env(a, op->context.env, op->more_env)};
+                                .env = operation_join(a, op->context.env, op->more_env)};
     if (s.argv && s.env)
         return operation_start(op, &s, e);
     control_free(op->control);

@@ -34,18 +34,18 @@ static void print_stats(const json_t *stats, struct buf *out)
     char all[32], packed[32], unique[32];
     if (!json_is_object(stats))
         return;
-    (void)buf_printf(out,
-                     "------------------------------------------------------------------------------\n"
-                     "                       Original size      Compressed size    Deduplicated size\n"
-                     "All archives:   %20s %20s %20s\n"
-                     "                       Unique chunks         Total chunks\n"
-                     "Chunk index:    %20" PRId64 " %20" PRId64 "\n"
-                     "------------------------------------------------------------------------------\n",
-                     size(json_get_int(stats, "total_size", 0), all, sizeof all),
-                     size(json_get_int(stats, "total_csize", 0), packed, sizeof packed),
-                     size(json_get_int(stats, "unique_csize", 0), unique, sizeof unique),
-                     json_get_int(stats, "total_unique_chunks", 0),
-                     json_get_int(stats, "total_chunks", 0));
+    (void)buf_printf(
+        out,
+        "------------------------------------------------------------------------------\n"
+        "                       Original size      Compressed size    Deduplicated size\n"
+        "All archives:   %20s %20s %20s\n"
+        "                       Unique chunks         Total chunks\n"
+        "Chunk index:    %20" PRId64 " %20" PRId64 "\n"
+        "------------------------------------------------------------------------------\n",
+        size(json_get_int(stats, "total_size", 0), all, sizeof all),
+        size(json_get_int(stats, "total_csize", 0), packed, sizeof packed),
+        size(json_get_int(stats, "unique_csize", 0), unique, sizeof unique),
+        json_get_int(stats, "total_unique_chunks", 0), json_get_int(stats, "total_chunks", 0));
 }
 
 void repo_text(const json_t *answers, struct buf *out)

@@ -47,8 +47,9 @@ void verdict_expect(struct verdict *v, const char *word, const char *sentence);
 
 /* Where a warning's exit code means that borg found what it looked for (check); static. */
 struct verdict_faults {
-    const char *found_word, *found_sentence;   /* a failure */
-    const char *mended_word, *mended_sentence; /* borg ended with 0, but spoke of errors: a warning */
+    const char *found_word, *found_sentence; /* a failure */
+    const char *mended_word,
+        *mended_sentence; /* borg ended with 0, but spoke of errors: a warning */
 };
 void verdict_faults(struct verdict *v, const struct verdict_faults *f); /* NULL: no such thing */
 

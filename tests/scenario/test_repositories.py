@@ -8,7 +8,8 @@ import pytest
 
 from fixtures import borg
 from fixtures.borg import Setup
-from fixtures.harness import marked_processes
+from fixtures.harness import Daemon, marked_processes
+from fixtures.leaks import found_below
 
 from scenario.test_failures import held_lock
 
@@ -257,17 +258,212 @@ def test_what_prune_and_compact_refuse(shared, one):
 
 @pytest.mark.parametrize("what", ["info", "check", "prune"])
 def test_past_its_time_nothing_is_left(shared, what):
-    """The configuration's borg is one that never ends."""
+    """The way to the repository's host is one that never says anything."""
     label = f"slow{what}"
-    one = Setup(shared, label, keep_daily=1)
-    slow = shared.folder / f"borg-{what}"
-    slow.write_text('#!/bin/sh\n[ "$1" = --version ] && exec /usr/bin/borg --version\n'
-                    'exec /usr/bin/borg with-lock ' + one.repository + ' sleep 1000\n')
-    slow.chmod(0o755)
-    one.write(local_path=str(slow))
+    one = Setup(shared, label, count=0, keep_daily=1)
+    one.repositories = ["ssh://nobody@127.0.0.1:1/./nowhere"]
+    silent = shared.folder / "silent-rsh"
+    silent.write_text("#!/bin/sh\nexec sleep 1000\n")
+    silent.chmod(0o755)
+    one.write(ssh_command=str(silent))
     body = {"timeout": 2}
     reply = (shared.read.post(f"/repositories/{label}/info", body) if what == "info"
              else post(shared, label, what, WAIT, **body))
     assert reply.status == 408 and reply.json["error"] == "timeout", reply
-    assert marked_processes(reply.json["job_id"]) == [] and not borg.is_locked(one.repository)
+    assert marked_processes(reply.json["job_id"]) == []
     assert shared.job(reply.json["job_id"])["state"] == "timed_out"
+
+
+# ---- create ----
+
+def planned(daemon, label, count=1, **options):
+    """A configuration whose repositories are not there yet."""
+    one = Setup(daemon, label, count=0, **options)
+    one.repositories = [str(daemon.folder / f"repo-{label}-{n}") for n in range(count)]
+    return one.write()
+
+
+@pytest.mark.parametrize("mode", ["none", "repokey", "keyfile-blake2", "authenticated"])
+def test_a_repository_is_made_and_opened(shared, mode):
+    label = f"make{mode}"
+    planned(shared, label)
+    body = {} if mode == "none" else {"borg_passphrase": PASSPHRASE}
+    reply = post(shared, label, "create", encryption=mode, **body)
+    assert reply.status == 200 and reply.json["ok"] is True and reply.json["returncode"] == 0, reply
+    assert reply.json["command"][1] in ("rcreate", "repo-create")
+    assert f"--encryption={mode}" in reply.json["command"] and PASSPHRASE not in reply.text
+    job = reply.json["job"]
+    assert job["verdict"]["word"] == "repository_created"
+    entry, = job["result"]["repositories"]
+    assert len(entry["id"]) == 64 and entry["encryption"].startswith(mode.split("-")[0])
+    reply = post(shared, label, "create", encryption=mode, **body)
+    fails(shared, reply, 409, "already_exists", "already_exists")
+    reply = shared.read.post(f"/repositories/{label}/info", body)
+    assert reply.json["data"][0]["repository"]["id"] == entry["id"]
+
+
+def test_the_options_of_a_new_repository(shared):
+    one = planned(shared, "options")
+    one.repositories = [str(shared.folder / "above" / "repo")]
+    one.write()
+    reply = post(shared, "options", "create", encryption="none")
+    fails(shared, reply, 404, "repository_not_found", "repository_not_found")
+    reply = post(shared, "options", "create", encryption="none", append_only=True,
+                 storage_quota="5G", make_parent_dirs=True)
+    assert reply.status == 200, reply
+    written = Path(one.repositories[0], "config").read_text()
+    assert "append_only = 1" in written and "storage_quota = 5000000000" in written
+
+
+def test_of_several_repositories_only_the_missing_are_made(shared):
+    one = planned(shared, "some", count=2)
+    borg.make_repository(one.home, one.repositories[0])
+    reply = post(shared, "some", "create", encryption="none")
+    assert reply.status == 200 and reply.json["state"] == "warning", reply
+    assert reply.json["job"]["verdict"]["word"] == "some_existed"
+    words = [r["verdict"]["word"] for r in reply.json["job"]["result"]["repositories"]]
+    assert words == ["already_exists", "repository_created"]
+
+
+def test_what_create_refuses(shared):
+    planned(shared, "norepository")
+    names_field(post(shared, "norepository", "create", encryption="rot13"), "encryption")
+    names_field(post(shared, "norepository", "create", encryption="--json"), "encryption")
+    names_field(post(shared, "norepository", "create"), "borg_passphrase")
+    names_field(post(shared, "norepository", "create", append_only="x"), "append_only")
+    names_field(post(shared, "norepository", "create", make_parent_dirs=1), "make_parent_dirs")
+    for quota in ("-5G", "5X", "G", "5.G", "5 G"):
+        names_field(post(shared, "norepository", "create", storage_quota=quota), "storage_quota")
+    assert shared.read.post("/repositories/norepository/create", {}).status == 403
+    assert not list(shared.folder.glob("repo-norepository*"))
+
+
+def test_a_wrong_passphrase_does_not_make_a_second_repository(shared):
+    one = Setup(shared, "there", PASSPHRASE, in_config=False)
+    reply = post(shared, "there", "create", encryption="repokey", borg_passphrase="another one")
+    fails(shared, reply, 409, "already_exists")
+    assert one.archives() == []
+
+
+# ---- passphrase/change ----
+
+NEW = "another: \"horse\" \\ %41 'é"
+
+
+def opens(one, passphrase, n=0):
+    return borg.borg(one.home, "list", one.repositories[n], passphrase=passphrase,
+                     check=False).returncode == 0
+
+
+@pytest.fixture(scope="module")
+def keys(module_folder):
+    with Daemon(module_folder / "keys", ENABLE_PASSPHRASE_CHANGE="true",
+                AUDIT_LOG_PATH=module_folder / "audit") as d:
+        yield d
+
+
+def test_the_passphrase_is_changed_and_the_change_proved(keys):
+    one = Setup(keys, "pass", PASSPHRASE)
+    reply = post(keys, "pass", "passphrase/change", borg_passphrase=PASSPHRASE,
+                 new_borg_passphrase=NEW)
+    assert reply.status == 200 and reply.json["returncode"] == 0, reply
+    assert reply.json["config_needs_update"] is True
+    job = reply.json["job"]
+    assert job["verdict"]["word"] == "passphrase_changed", job
+    assert [s["stage"] if isinstance(s, dict) and "stage" in s else s["name"]
+            for s in job["stages"]][-3:] == ["change", "old_is_refused", "new_opens"]
+    assert opens(one, NEW) and not opens(one, PASSPHRASE)
+    fails(keys, keys.read.get("/repositories/pass/info"), 422, "wrong_passphrase")
+    for text in (reply.text, str(keys.events(job["id"])), keys.log()):
+        assert NEW not in text and PASSPHRASE not in text and json.dumps(NEW) not in text
+
+
+def test_a_keyfile_and_a_passphrase_that_the_config_lacks(keys):
+    planned(keys, "keyfile")
+    given = {"borg_passphrase": PASSPHRASE}
+    assert post(keys, "keyfile", "create", encryption="keyfile", **given).status == 200
+    names_field(post(keys, "keyfile", "passphrase/change", new_passphrase=NEW), "borg_passphrase")
+    reply = post(keys, "keyfile", "passphrase/change", new_passphrase=NEW, **given)
+    assert reply.status == 200 and reply.json["config_needs_update"] is False, reply
+    assert keys.read.post("/repositories/keyfile/info", {"borg_passphrase": NEW}).status == 200
+
+
+def test_one_of_several_repositories_has_to_be_named(keys):
+    one = Setup(keys, "double", PASSPHRASE, count=2)
+    body = {"borg_passphrase": PASSPHRASE, "new_borg_passphrase": NEW}
+    names_field(post(keys, "double", "passphrase/change", **body), "repository_label")
+    names_field(post(keys, "double", "key/export", confirm="double"), "repository_label")
+    reply = post(keys, "double", "passphrase/change", repository_label="repo-double-1", **body)
+    assert reply.status == 200, reply
+    assert opens(one, NEW, 1) and opens(one, PASSPHRASE, 0)
+
+
+def test_a_wrong_old_passphrase_and_other_troubles_change_nothing(keys):
+    one = Setup(keys, "stay", PASSPHRASE, in_config=False, lock_wait=1)
+    reply = post(keys, "stay", "passphrase/change", borg_passphrase="another passphrase",
+                 new_borg_passphrase=NEW)
+    fails(keys, reply, 422, "wrong_passphrase", "wrong_passphrase")
+    assert reply.json["job"]["result"]["changed"] is False
+    body = {"borg_passphrase": PASSPHRASE, "new_borg_passphrase": NEW}
+    with held_lock(one.home, one.repository, PASSPHRASE):
+        fails(keys, post(keys, "stay", "passphrase/change", **body), 423, "repository_locked")
+        reply = post(keys, "stay", "passphrase/change", timeout=1, **body)
+        assert reply.status in (408, 423) and marked_processes(reply.json["job_id"]) == []
+    os.rename(one.repository, one.repository + ".away")
+    fails(keys, post(keys, "stay", "passphrase/change", **body), 404, "repository_not_found")
+    os.rename(one.repository + ".away", one.repository)
+    assert opens(one, PASSPHRASE)
+    Setup(keys, "nokey")
+    reply = post(keys, "nokey", "passphrase/change", **body)
+    fails(keys, reply, 400, "bad_request", "not_encrypted")
+
+
+def test_what_a_change_refuses(keys, shared, one):
+    Setup(keys, "rules", PASSPHRASE)
+    given = {"borg_passphrase": PASSPHRASE}
+    for new in ("", "short", "a\nb1234567", 5, "x" * 1025, PASSPHRASE):
+        names_field(post(keys, "rules", "passphrase/change", new_borg_passphrase=new, **given),
+                    "new_borg_passphrase")
+    names_field(post(keys, "rules", "passphrase/change", **given), "new_borg_passphrase")
+    names_field(post(keys, "rules", "passphrase/change", new_borg_passphrase=NEW,
+                     new_passphrase="yet another one", **given), "new_passphrase")
+    names_field(post(keys, "rules", "passphrase/change", new_borg_passphrase=NEW,
+                     ssh_passphrase=NEW, **given), "new_borg_passphrase")
+    reply = post(shared, "one", "passphrase/change", new_borg_passphrase=NEW)
+    assert reply.status == 403 and reply.json["error"] == "disabled_by_policy", reply
+
+
+# ---- key/export ----
+
+def test_the_key_is_exported_to_its_caller_and_nowhere_else(keys):
+    one = Setup(keys, "key", PASSPHRASE)
+    names_field(post(keys, "key", "key/export"), "confirm", 428)
+    reply = post(keys, "key", "key/export", confirm="key")
+    assert reply.status == 200 and reply.json["format"] == "plain", reply
+    key = reply.json["key"]
+    assert key.startswith("BORG_KEY ") and reply.json["stdout"] == ""
+    path = keys.folder / "exported"
+    path.write_text(key)
+    borg.borg(one.home, "key", "import", one.repository, path)
+    assert opens(one, PASSPHRASE)
+    path.unlink()
+    paper = post(keys, "key", "key/export", confirm="key", format="paper").json["key"]
+    assert "BORG PAPER KEY" in paper
+    secret = key.splitlines()[3]
+    job = reply.json["job_id"]
+    assert secret not in str(keys.job(job)) + str(keys.events(job)) + keys.log()
+    assert found_below([secret], keys.state) == []
+    audit = [json.loads(line) for line in
+             Path(keys.env["AUDIT_LOG_PATH"]).read_text().splitlines()]
+    assert [(a["action"], a["label"]) for a in audit][:1] == [("key_export", "key")]
+
+
+def test_what_an_export_refuses(keys, module_folder):
+    Setup(keys, "refused", PASSPHRASE)
+    names_field(post(keys, "refused", "key/export", confirm="other"), "confirm", 428)
+    names_field(post(keys, "refused", "key/export", confirm="refused", format="qr"), "format")
+    names_field(post(keys, "refused", "key/export", confirm="refused", to="/tmp/x"), "to")
+    assert keys.read.post("/repositories/refused/key/export", {"confirm": "refused"}).status == 403
+    Setup(keys, "plainrepo")
+    reply = post(keys, "plainrepo", "key/export", confirm="plainrepo")
+    fails(keys, reply, 400, "bad_request", "not_encrypted")

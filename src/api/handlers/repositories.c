@@ -100,8 +100,9 @@ static void check(struct config_call *cc)
                     .max_duration = (unsigned)call_int(c, "max_duration", 0)},
         .command = "check|extract",
         .nothing_word = "check_skipped",
-        .nothing_sentence = "borgmatic checked nothing: no check is due, there is no archive to try, "
-                            "or the configuration turns checks off"};
+        .nothing_sentence =
+            "borgmatic checked nothing: no check is due, there is no archive to try, "
+            "or the configuration turns checks off"};
     maintain(cc,
              &(struct config_job){.kind = "check",
                                   .started = true,
@@ -134,14 +135,14 @@ static void prune(struct config_call *cc)
 {
     struct call *c = cc->c;
     bool dry = call_bool(c, "dry_run", false);
-    const struct maintain_question q = {
-        .verb = dry ? BORGMATIC_PRUNE_DRY_RUN : BORGMATIC_PRUNE,
-        .options = {.verbosity = verbosity_of(c),
-                    .list = call_bool(c, "list", true),
-                    .stats = call_bool(c, "stats", false) && !dry},
-        .command = "prune",
-        .nothing_word = "prune_skipped",
-        .nothing_sentence = "borgmatic pruned nothing: the configuration skips it"};
+    const struct maintain_question q = {.verb = dry ? BORGMATIC_PRUNE_DRY_RUN : BORGMATIC_PRUNE,
+                                        .options = {.verbosity = verbosity_of(c),
+                                                    .list = call_bool(c, "list", true),
+                                                    .stats = call_bool(c, "stats", false) && !dry},
+                                        .command = "prune",
+                                        .nothing_word = "prune_skipped",
+                                        .nothing_sentence =
+                                            "borgmatic pruned nothing: the configuration skips it"};
     maintain(cc,
              &(struct config_job){.kind = dry ? "prune-dry-run" : "prune",
                                   .done_word = dry ? "dry_run_ok" : "pruned",
