@@ -109,9 +109,7 @@ static bool ask_borg(struct operation *op, struct change *ch, struct err *e)
                                      .out = OPERATION_KEEP,
                                      .keep_max = LIMIT_KEY,
                                      .tty_fd = pty_child_fd(ch->pty)};
-    bool started = operation_borg(op, &b, e);
-    pty_started(ch->pty);
-    return started;
+    return operation_borg(op, &b, e);
 }
 
 /* ---- the proof ---- */

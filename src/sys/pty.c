@@ -17,7 +17,8 @@ enum { TERMINAL_FD = 3, NO_PROGRAM = 127 };
 
 struct pty {
     uv_poll_t poll;
-    int ours, theirs;
+    int ours;
+    int theirs; /* kept open: while nobody has it, reading fails, and the child opens it late */
     void (*on_text)(void *arg, const char *p, size_t n);
     void *arg;
 };
@@ -58,7 +59,7 @@ static void on_readable(uv_poll_t *h, int status, int events)
     if (n > 0)
         p->on_text(p->arg, text, (size_t)n);
     else if (status != 0 || n == 0 || (errno != EAGAIN && errno != EINTR))
-        (void)uv_poll_stop(h); /* nobody has the other side any more */
+        (void)uv_poll_stop(h);
     sodium_memzero(text, sizeof text);
 }
 
@@ -93,11 +94,6 @@ struct pty *pty_new(uv_loop_t *loop, void (*on_text)(void *, const char *, size_
 int pty_child_fd(const struct pty *p)
 {
     return p->theirs;
-}
-
-void pty_started(struct pty *p)
-{
-    close_fd(&p->theirs);
 }
 
 bool pty_send(struct pty *p, const void *bytes, size_t n)

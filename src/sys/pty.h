@@ -23,8 +23,7 @@ struct pty;
  * ERR_UNAVAILABLE when the system gives no terminal. */
 struct pty *pty_new(uv_loop_t *loop, void (*on_text)(void *arg, const char *p, size_t n), void *arg,
                     struct err *e);
-int pty_child_fd(const struct pty *p); /* stays ours until pty_started */
-void pty_started(struct pty *p);       /* the child has it: closed here */
+int pty_child_fd(const struct pty *p); /* to be passed on; stays ours */
 /* As if typed; all of it or nothing (false: the terminal is gone, or does not take so much). */
 bool pty_send(struct pty *p, const void *bytes, size_t n);
 /* The child, if it still lives, gets SIGHUP. NULL is a no-op. */
