@@ -36,18 +36,6 @@ bool call_confirmed(struct call *c, const char *wanted)
     return false;
 }
 
-bool call_secrets_differ(struct call *c)
-{
-    const struct secret *borg = call_secret(c, "borg_passphrase");
-    if (!borg || !secret_equal(borg, call_secret(c, "ssh_passphrase")))
-        return true;
-    struct err e;
-    (void)err_field(&e, ERR_INVALID_SECRETS, "ssh_passphrase",
-                    "borg_passphrase and ssh_passphrase must be different");
-    call_error(c, &e);
-    return false;
-}
-
 /* ---- the way to what a configuration means ---- */
 
 struct asked {

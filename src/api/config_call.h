@@ -57,9 +57,6 @@ void plain_call_job(struct call *c, const struct borgmatic_tools *tools, const c
 void app_context(const struct app *app, const struct borgmatic_tools *tools,
                  struct backup_context *out);
 
-/* Answers 400 when the request gives one text for both passphrases: one of them is a mistake. */
-bool call_secrets_differ(struct call *c);
-
 /* Answers 428 unless the parameter "confirm" is exactly `wanted`. */
 bool call_confirmed(struct call *c, const char *wanted);
 

@@ -71,6 +71,7 @@ static const struct rule {
     const char *needle, *word;
 } msgids[] = {
     {"PassphraseWrong", "wrong_passphrase"},
+    {"PasswordRetriesExceeded", "wrong_passphrase"},
     {"NoPassphraseFailure", "no_passphrase"},
     {"PasscommandFailure", "passcommand_failed"},
     {"LockTimeout", "repository_locked"},

@@ -43,8 +43,7 @@ static void info(struct config_call *cc)
 
 void repositories_info(struct call *c)
 {
-    if (call_secrets_differ(c))
-        config_call(c, label_of(c), info);
+    config_call(c, label_of(c), info);
 }
 
 static void latest_stats(struct config_call *cc)
@@ -55,8 +54,7 @@ static void latest_stats(struct config_call *cc)
 
 void repositories_latest_stats(struct call *c)
 {
-    if (call_secrets_differ(c))
-        config_call(c, label_of(c), latest_stats);
+    config_call(c, label_of(c), latest_stats);
 }
 
 /* ---- check, prune, compact ---- */
@@ -116,7 +114,7 @@ static void check_now(struct call *c)
 {
     struct err e;
     bool repair = call_bool(c, "repair", false);
-    if (!call_secrets_differ(c) || (repair && !call_confirmed(c, label_of(c))))
+    if (repair && !call_confirmed(c, label_of(c)))
         return;
     if (repair && call_has(c, "max_duration")) {
         (void)err_field(&e, ERR_BAD_REQUEST, "max_duration", "a repair cannot be done in parts");
@@ -154,8 +152,7 @@ static void prune(struct config_call *cc)
 
 static void prune_now(struct call *c)
 {
-    if (call_secrets_differ(c))
-        config_call(c, label_of(c), prune);
+    config_call(c, label_of(c), prune);
 }
 
 void repositories_prune(struct call *c)
@@ -183,8 +180,7 @@ static void compact(struct config_call *cc)
 
 static void compact_now(struct call *c)
 {
-    if (call_secrets_differ(c))
-        config_call(c, label_of(c), compact);
+    config_call(c, label_of(c), compact);
 }
 
 void repositories_compact(struct call *c)

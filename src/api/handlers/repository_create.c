@@ -82,8 +82,6 @@ static void create_now(struct call *c)
 {
     struct err e = {0};
     const char *quota = call_str(c, "storage_quota", NULL);
-    if (!call_secrets_differ(c))
-        return;
     if (quota && !repo_create_quota_ok(quota)) {
         (void)err_field(&e, ERR_BAD_REQUEST, "storage_quota",
                         "must be a number, perhaps with one of K, M, G, T, P behind it");

@@ -78,19 +78,14 @@ static void change_now(struct call *c)
 {
     const struct secret *fresh = new_passphrase(c);
     const struct secret *other = call_secret(c, "new_passphrase");
-    if (!call_secrets_differ(c))
-        return;
     if (!fresh)
         (void)refuse(c, ERR_BAD_REQUEST, "new_borg_passphrase", "is needed");
-    else if (other && !secret_equal(fresh, other))
+    else if (other && other != fresh)
         (void)refuse(c, ERR_INVALID_SECRETS, "new_passphrase",
                      "is another name of new_borg_passphrase: give one of them");
     else if (secret_len(fresh) > NEW_PASSPHRASE_MAX)
         (void)refuse(c, ERR_INVALID_SECRETS, "new_borg_passphrase",
                      "must be at most 1024 bytes long");
-    else if (secret_equal(fresh, call_secret(c, "ssh_passphrase")))
-        (void)refuse(c, ERR_INVALID_SECRETS, "new_borg_passphrase",
-                     "must differ from ssh_passphrase");
     else
         config_call(c, call_str(c, "label", ""), change);
 }
@@ -131,6 +126,6 @@ static void export(struct config_call *cc)
 void repository_key_export(struct call *c)
 {
     const char *label = call_str(c, "label", "");
-    if (call_confirmed(c, label) && call_secrets_differ(c))
+    if (call_confirmed(c, label))
         config_call(c, label, export);
 }
