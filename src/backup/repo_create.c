@@ -87,7 +87,8 @@ static void start(struct operation *op, struct repo_create *rc)
         operation_fail(op, &e);
 }
 
-/* borgmatic looks at each first, and leaves one that is there alone. False: something failed. */
+/* borgmatic looks at each first, and leaves one that is there alone (or fails, when it is of
+ * another mode). False: a borg failed. */
 static bool sort_out(struct operation *op, struct repo_create *rc)
 {
     bool well = true;
@@ -167,6 +168,14 @@ static void open_next(struct operation *op, struct repo_create *rc)
         operation_fail(op, &e);
 }
 
+/* Without any borg a hook has said no, or borgmatic could not. */
+static bool goes_on(const struct repo_create *rc, const struct operation_result *last)
+{
+    if (!any_made(rc))
+        return rc->some_existed;
+    return last->code == 0;
+}
+
 static void repo_create_step(struct operation *op, void *data, const struct operation_result *last)
 {
     struct repo_create *rc = data;
@@ -176,9 +185,8 @@ static void repo_create_step(struct operation *op, void *data, const struct oper
         return;
     }
     bool borgmatic_ran = !rc->opening;
-    if (borgmatic_ran && (!sort_out(op, rc) || last->code != 0 || last->stopped ||
-                          (!any_made(rc) && !rc->some_existed))) {
-        operation_end_worst(op, rc->members); /* no borg at all: a hook said so */
+    if (borgmatic_ran && (!sort_out(op, rc) || last->stopped || !goes_on(rc, last))) {
+        operation_end_worst(op, rc->members);
         return;
     }
     if (!borgmatic_ran) {

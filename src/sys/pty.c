@@ -35,12 +35,11 @@ static bool make_plain(int fd)
 
 static bool open_both(struct pty *p)
 {
-    const int flags = O_RDWR | O_NOCTTY | O_CLOEXEC;
     int unlock = 0;
-    p->ours = open("/dev/ptmx", flags | O_NONBLOCK);
+    p->ours = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
     if (p->ours < 0 || ioctl(p->ours, TIOCSPTLCK, &unlock) != 0)
         return false;
-    p->theirs = ioctl(p->ours, TIOCGPTPEER, flags);
+    p->theirs = ioctl(p->ours, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
     return p->theirs >= 0 && make_plain(p->theirs);
 }
 

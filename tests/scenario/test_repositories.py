@@ -341,7 +341,9 @@ def test_what_create_refuses(shared):
 def test_a_wrong_passphrase_does_not_make_a_second_repository(shared):
     one = Setup(shared, "there", PASSPHRASE, in_config=False)
     reply = post(shared, "there", "create", encryption="repokey", borg_passphrase="another one")
-    fails(shared, reply, 409, "already_exists")
+    # borgmatic before 1.8.9 tells no wrong passphrase from a missing repository; borg's init does.
+    assert (reply.status, reply.json["error"]) in ((409, "already_exists"),
+                                                   (422, "wrong_passphrase")), reply
     assert one.archives() == []
 
 

@@ -96,7 +96,7 @@ static void check(struct config_call *cc)
                     .repair = call_bool(c, "repair", false),
                     .force = call_bool(c, "force", true),
                     .max_duration = (unsigned)call_int(c, "max_duration", 0)},
-        .command = "check|extract",
+        .command = "check|extract|create", /* the spot check compares by a create that is none */
         .nothing_word = "check_skipped",
         .nothing_sentence =
             "borgmatic checked nothing: no check is due, there is no archive to try, "

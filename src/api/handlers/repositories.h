@@ -1,5 +1,5 @@
-/* Handlers of /repositories/{label}: reading, and what borgmatic does to them; see their rows in
- * api/routes/repositories.def. */
+/* repositories: handlers of /repositories/{label}: reading, and what borgmatic does to them; see
+ * their rows in api/routes/repositories.def. */
 #ifndef API_HANDLERS_REPOSITORIES_H
 #define API_HANDLERS_REPOSITORIES_H
 

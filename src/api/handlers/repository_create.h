@@ -1,4 +1,5 @@
-/* Handler of POST /repositories/{label}/create; see its row in api/routes/repositories.def. */
+/* repository_create: handler of POST /repositories/{label}/create; see its row in
+ * api/routes/repositories.def. */
 #ifndef API_HANDLERS_REPOSITORY_CREATE_H
 #define API_HANDLERS_REPOSITORY_CREATE_H
 

@@ -1,4 +1,5 @@
-/* Handlers about the keys of repositories; see their rows in api/routes/repositories.def. */
+/* repository_keys: handlers about the keys of repositories; see their rows in
+ * api/routes/repositories.def. */
 #ifndef API_HANDLERS_REPOSITORY_KEYS_H
 #define API_HANDLERS_REPOSITORY_KEYS_H
 
