@@ -359,8 +359,7 @@ def opens(one, passphrase, n=0):
 
 @pytest.fixture(scope="module")
 def keys(module_folder):
-    with Daemon(module_folder / "keys", ENABLE_PASSPHRASE_CHANGE="true",
-                AUDIT_LOG_PATH=module_folder / "audit") as d:
+    with Daemon(module_folder / "keys", AUDIT_LOG_PATH=module_folder / "audit") as d:
         yield d
 
 
@@ -420,7 +419,7 @@ def test_a_wrong_old_passphrase_and_other_troubles_change_nothing(keys):
     fails(keys, reply, 400, "bad_request", "not_encrypted")
 
 
-def test_what_a_change_refuses(keys, shared, one):
+def test_what_a_change_refuses(keys):
     Setup(keys, "rules", PASSPHRASE)
     given = {"borg_passphrase": PASSPHRASE}
     for new in ("", "short", "a\nb1234567", 5, "x" * 1025):
@@ -436,8 +435,13 @@ def test_what_a_change_refuses(keys, shared, one):
                      new_passphrase="yet another one", **given), "new_passphrase")
     names_field(post(keys, "rules", "passphrase/change", new_borg_passphrase=NEW,
                      ssh_passphrase=NEW, **given), "ssh_passphrase")
-    reply = post(shared, "one", "passphrase/change", new_borg_passphrase=NEW)
-    assert reply.status == 403 and reply.json["error"] == "disabled_by_policy", reply
+    assert keys.read.post("/repositories/rules/passphrase/change", {}).status == 403
+
+
+def test_a_change_can_be_switched_off(folder):
+    with Daemon(folder / "off", ENABLE_PASSPHRASE_CHANGE="false") as d:
+        reply = post(d, "one", "passphrase/change", new_borg_passphrase=NEW)
+        assert reply.status == 403 and reply.json["error"] == "disabled_by_policy", reply
 
 
 # ---- key/export ----

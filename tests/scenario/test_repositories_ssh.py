@@ -29,8 +29,7 @@ def far(module_folder, trace):
     serve = f"borg serve --restrict-to-path {module_folder / 'there'}"
     (module_folder / "there").mkdir()
     with Sshd(module_folder / "sshd", command=serve) as sshd, \
-            Daemon(module_folder / "d", prefix=prefix, LOG_LEVEL="debug",
-                   ENABLE_PASSPHRASE_CHANGE="true") as d:
+            Daemon(module_folder / "d", prefix=prefix, LOG_LEVEL="debug") as d:
         one = Setup(d, "far", OLD, in_config=False, count=0, keep_daily=1, lock_wait=1)
         one.repositories = [sshd.location(module_folder / "there" / "repo")]
         one.write(ssh_command=sshd.rsh)
