@@ -255,4 +255,16 @@ enum {
     EXTRACT_COUNTED = 1000 * 1000,  /* files counted in the destination afterwards: some seconds */
 };
 
+/* ---- repositories ---- */
+enum {
+    PTY_READ = 1024,              /* one read of a prompt */
+    PROMPT_BYTES = 4096 + 512,    /* a prompt names the repository's location or the key's file */
+    PROMPT_ANSWERS = 8,           /* prompts of one change of passphrase: borg asks at most 5 */
+    NEW_PASSPHRASE_MIN = 8,       /* shorter ones are found by trying */
+    NEW_PASSPHRASE_MAX = 1024,    /* a terminal takes 4095 bytes at a time */
+    LIMIT_KEY = 64 * 1024,        /* an exported key; borg's has less than 1 kB */
+    KEY_DEADLINE_S = 300,         /* changing a passphrase, exporting a key */
+    REPO_CREATE_DEADLINE_S = 600, /* making a repository: a few files */
+};
+
 #endif

@@ -8,6 +8,7 @@
 #include "healthcheck.h"
 #include "limits.h"
 #include "serve.h"
+#include "sys/pty.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -82,6 +83,8 @@ int main(int argc, char **argv)
         return askpass_main(argc, argv);
     if (strcmp(name, "confine") == 0)
         return confine_main(argc, argv);
+    if (strcmp(name, PTY_PROGRAM) == 0)
+        return pty_main(argc, argv);
     const char *word = argc > 1 ? argv[1] : "serve";
     if (argc > 2) {
         (void)fprintf(stderr, "borgmatic-api: too many arguments; see --help\n");

@@ -17,6 +17,8 @@
 #include "api/handlers/ssh_keys.h"
 #include "api/handlers/mounts.h"
 #include "api/handlers/restore.h"
+#include "api/handlers/repository_create.h"
+#include "api/handlers/repository_keys.h"
 #include "api/handlers/system.h"
 #include "api/route_params.h"
 

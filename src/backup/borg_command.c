@@ -129,6 +129,17 @@ static void drop(struct list *l, const char *name)
     l->v[to] = NULL;
 }
 
+static void leave_asking(struct list *l)
+{
+    static const char *const sources[] = {"BORG_PASSPHRASE", "BORG_PASSCOMMAND",
+                                          "BORG_PASSPHRASE_FD", "BORG_NEW_PASSPHRASE"};
+    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++)
+        drop(l, sources[i]);
+    set(l, "BORG_DISPLAY_PASSPHRASE=no");
+    set(l, "SSH_ASKPASS=/bin/false");
+    set(l, "SSH_ASKPASS_REQUIRE=force");
+}
+
 /* The same ssh options as the shim adds in a job; what is not ssh stays as it is. */
 static void set_rsh(struct list *l)
 {
@@ -157,5 +168,7 @@ const char *const *borg_command_env(struct arena *a, const struct borg_command *
         drop(&l, "BORG_PASSCOMMAND");
         set(&l, "BORG_PASSPHRASE_FD=3");
     }
+    if (!l.failed && spec->asks)
+        leave_asking(&l);
     return result(&l, e);
 }

@@ -41,6 +41,11 @@ static const struct action_row {
     {BORGMATIC_CREATE, {1, 7, 7}, "create", false},
     {BORGMATIC_CREATE_DRY_RUN, {1, 7, 7}, "create", true},
     {BORGMATIC_CHECK, {1, 7, 7}, "check", false},
+    {BORGMATIC_PRUNE, {1, 7, 7}, "prune", false},
+    {BORGMATIC_PRUNE_DRY_RUN, {1, 7, 7}, "prune", true},
+    {BORGMATIC_COMPACT, {1, 7, 7}, "compact", false},
+    {BORGMATIC_REPO_CREATE, {1, 7, 7}, "rcreate", false},
+    {BORGMATIC_REPO_CREATE, {1, 9, 0}, "repo-create", false},
     {BORGMATIC_LIST_REPOSITORY, {1, 7, 7}, "rlist", false},
     {BORGMATIC_LIST_REPOSITORY, {1, 9, 0}, "repo-list", false},
     {BORGMATIC_RESOLVE, {1, 7, 7}, "rlist", true},
@@ -60,18 +65,52 @@ static const char *const action_words[] = {
 };
 
 /* What each flag needs. */
-enum flag { FLAG_STATS, FLAG_LIST, FLAG_COMMENT, FLAG_REPOSITORY, FLAGS };
+enum flag {
+    FLAG_STATS,
+    FLAG_LIST,
+    FLAG_COMMENT,
+    FLAG_REPOSITORY,
+    FLAG_PROGRESS,
+    FLAG_THRESHOLD,
+    FLAG_REPAIR,
+    FLAG_FORCE,
+    FLAG_MAX_DURATION,
+    FLAG_ENCRYPTION,
+    FLAG_APPEND_ONLY,
+    FLAG_STORAGE_QUOTA,
+    FLAG_MAKE_PARENT_DIRS,
+    FLAGS
+};
+#define VERB(v) (1u << BORGMATIC_##v)
+#define CREATES (VERB(CREATE) | VERB(CREATE_DRY_RUN))
+#define PRUNES (VERB(PRUNE) | VERB(PRUNE_DRY_RUN))
 static const struct flag_row {
     const char *name;
     struct borgmatic_version since;
     unsigned verbs; /* bit per verb that knows it */
 } flags[FLAGS] = {
-    [FLAG_STATS] = {"stats", {1, 7, 7}, 1u << BORGMATIC_CREATE | 1u << BORGMATIC_CREATE_DRY_RUN},
-    [FLAG_LIST] = {"list", {1, 7, 7}, 1u << BORGMATIC_CREATE | 1u << BORGMATIC_CREATE_DRY_RUN},
-    [FLAG_COMMENT] = {"comment",
-                      {2, 0, 0},
-                      1u << BORGMATIC_CREATE | 1u << BORGMATIC_CREATE_DRY_RUN},
+    [FLAG_STATS] = {"stats", {1, 7, 7}, CREATES | PRUNES},
+    [FLAG_LIST] = {"list", {1, 7, 7}, CREATES | PRUNES},
+    [FLAG_COMMENT] = {"comment", {2, 0, 0}, CREATES},
     [FLAG_REPOSITORY] = {"repository", {1, 7, 9}, ~0u},
+    [FLAG_PROGRESS] = {"progress", {1, 7, 7}, VERB(COMPACT)},
+    [FLAG_THRESHOLD] = {"threshold", {1, 7, 7}, VERB(COMPACT)},
+    [FLAG_REPAIR] = {"repair", {1, 7, 7}, VERB(CHECK)},
+    [FLAG_FORCE] = {"force", {1, 7, 7}, VERB(CHECK)},
+    [FLAG_MAX_DURATION] = {"max-duration", {1, 8, 15}, VERB(CHECK)},
+    [FLAG_ENCRYPTION] = {"encryption", {1, 7, 7}, VERB(REPO_CREATE)},
+    [FLAG_APPEND_ONLY] = {"append-only", {1, 7, 7}, VERB(REPO_CREATE)},
+    [FLAG_STORAGE_QUOTA] = {"storage-quota", {1, 7, 7}, VERB(REPO_CREATE)},
+    [FLAG_MAKE_PARENT_DIRS] = {"make-parent-dirs", {1, 7, 7}, VERB(REPO_CREATE)},
+};
+
+/* The parts that a check can be narrowed to. */
+static const struct {
+    const char *name;
+    struct borgmatic_version since;
+} checks[] = {
+    {"repository", {1, 7, 7}}, {"archives", {1, 7, 7}}, {"data", {1, 7, 7}},
+    {"extract", {1, 7, 7}},    {"spot", {1, 8, 10}},
 };
 
 struct line { /* an argv being built */
@@ -125,6 +164,16 @@ static bool value_is_safe(struct line *l, const char *field, const char *value)
     return true;
 }
 
+/* The API's name of a flag: the field at fault. */
+static void name_field(struct err *e, const char *flag)
+{
+    if (!e)
+        return;
+    (void)snprintf(e->field, sizeof e->field, "%s", flag);
+    for (char *p = e->field; *p; p++)
+        *p = *p == '-' ? '_' : *p;
+}
+
 static bool push_flag(struct line *l, enum borgmatic_verb verb, enum flag f, const char *value)
 {
     const struct flag_row *row = &flags[f];
@@ -133,8 +182,7 @@ static bool push_flag(struct line *l, enum borgmatic_verb verb, enum flag f, con
                          row->name);
     if (!at_least(l->t, row->since)) {
         (void)unsupported(l, row->name, row->since);
-        if (l->e)
-            (void)snprintf(l->e->field, sizeof l->e->field, "%s", row->name);
+        name_field(l->e, row->name);
         return false;
     }
     if (!value)
@@ -238,18 +286,68 @@ static bool push_quiet_syslog(struct line *l)
     return push(l, "--log-file=/dev/null");
 }
 
-static bool build(struct line *l, enum borgmatic_verb verb, const char *config_file)
+static bool push_switch(struct line *l, enum borgmatic_verb verb, enum flag f, bool on)
+{
+    return !on || push_flag(l, verb, f, NULL);
+}
+
+static bool push_text(struct line *l, enum borgmatic_verb verb, enum flag f, const char *value)
+{
+    return !value || push_flag(l, verb, f, value);
+}
+
+static bool push_number(struct line *l, enum borgmatic_verb verb, enum flag f, unsigned value)
+{
+    return !value || push_flag(l, verb, f, arena_printf(l->a, "%u", value));
+}
+
+/* The value may be the name of an action ("extract"). Where borgmatic looks for those among its
+ * words it takes one that belongs to a flag out again, and fails when the two are joined. */
+static bool push_only(struct line *l, enum borgmatic_verb verb)
+{
+    const char *only = l->o->only;
+    size_t i = 0;
+    if (!only)
+        return true;
+    while (i < sizeof checks / sizeof *checks && strcmp(checks[i].name, only) != 0)
+        i++;
+    if (verb != BORGMATIC_CHECK || i == sizeof checks / sizeof *checks)
+        return err_field(l->e, ERR_BAD_REQUEST, "only", "only must name a part of a check");
+    if (!at_least(l->t, checks[i].since)) {
+        (void)unsupported(l, arena_printf(l->a, "check of \"%s\"", only), checks[i].since);
+        name_field(l->e, "only");
+        return false;
+    }
+    if (borgmatic_version_cmp(l->t->borgmatic_version, 1, 8, 0) < 0)
+        return push(l, "--only") && push(l, only);
+    return push(l, arena_printf(l->a, "--only=%s", only));
+}
+
+static bool push_options(struct line *l, enum borgmatic_verb verb)
 {
     const struct borgmatic_options *o = l->o;
+    return push_switch(l, verb, FLAG_STATS, o->stats) && push_switch(l, verb, FLAG_LIST, o->list) &&
+           push_text(l, verb, FLAG_COMMENT, o->comment) &&
+           push_switch(l, verb, FLAG_PROGRESS, o->progress) &&
+           push_number(l, verb, FLAG_THRESHOLD, o->threshold) &&
+           push_switch(l, verb, FLAG_REPAIR, o->repair) &&
+           push_switch(l, verb, FLAG_FORCE, o->force) &&
+           push_number(l, verb, FLAG_MAX_DURATION, o->max_duration) &&
+           push_text(l, verb, FLAG_ENCRYPTION, o->encryption) &&
+           push_switch(l, verb, FLAG_APPEND_ONLY, o->append_only) &&
+           push_text(l, verb, FLAG_STORAGE_QUOTA, o->storage_quota) &&
+           push_switch(l, verb, FLAG_MAKE_PARENT_DIRS, o->make_parent_dirs) && push_only(l, verb);
+}
+
+static bool build(struct line *l, enum borgmatic_verb verb, const char *config_file)
+{
     const struct action_row *action = find_action(l, verb);
     if (!action)
         return false;
     return push(l, l->t->borgmatic) && push(l, action->word) && push(l, "-c") &&
            push(l, config_file) && (!action->dry_run || push(l, "--dry-run")) &&
            push_quiet_syslog(l) && push_verbosity(l) && push_overrides(l) && push_local_path(l) &&
-           push_repository(l, verb) && (!o->stats || push_flag(l, verb, FLAG_STATS, NULL)) &&
-           (!o->list || push_flag(l, verb, FLAG_LIST, NULL)) &&
-           (!o->comment || push_flag(l, verb, FLAG_COMMENT, o->comment));
+           push_repository(l, verb) && push_options(l, verb);
 }
 
 const char *const *borgmatic_argv(struct arena *a, const struct borgmatic_tools *t,

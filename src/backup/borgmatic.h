@@ -40,6 +40,10 @@ enum borgmatic_verb {
     BORGMATIC_CREATE,
     BORGMATIC_CREATE_DRY_RUN,
     BORGMATIC_CHECK,
+    BORGMATIC_PRUNE,
+    BORGMATIC_PRUNE_DRY_RUN,
+    BORGMATIC_COMPACT,
+    BORGMATIC_REPO_CREATE,
     BORGMATIC_LIST_REPOSITORY,
     BORGMATIC_RESOLVE, /* the listing as a dry run, so that no hook runs (backup/resolve) */
     BORGMATIC_VERBS
@@ -47,11 +51,19 @@ enum borgmatic_verb {
 
 enum { BORGMATIC_VERBOSITY_UNSET = INT32_MIN };
 
-/* What a caller may ask of create; unset members change nothing. */
+/* What a caller may ask; unset members change nothing, members of another verb are refused. */
 struct borgmatic_options {
     int verbosity; /* -2..2 (-2 is -1 before 1.7.14), or BORGMATIC_VERBOSITY_UNSET */
     bool stats, list;
-    const char *comment;          /* ≥ 2.0 only */
+    const char *comment;                /* ≥ 2.0 only */
+    bool progress;                      /* compact */
+    unsigned threshold;                 /* compact: percent; 0: unset */
+    bool repair, force;                 /* check */
+    const char *only;                   /* check: repository, archives, data, extract, spot */
+    unsigned max_duration;              /* check: seconds; 0: unset */
+    const char *encryption;             /* repo-create: borg's name of the mode */
+    const char *storage_quota;          /* repo-create: "5G" */
+    bool append_only, make_parent_dirs; /* repo-create */
     const char *repository;       /* label or location; NULL: all. Before 1.7.9 the config's list is
                                      overridden with it, so it must be a location there */
     const char *const *overrides; /* NULL-terminated "section.key=value" of our own making, or NULL;

@@ -65,8 +65,14 @@ static bool take(struct collect *c, struct operation_repo *r, const struct opera
 
 static void finish(struct operation *op, struct collect *c)
 {
-    struct buf doc;
+    struct buf doc, text;
     buf_init(&doc, LIMIT_REPLY);
+    buf_init(&text, LIMIT_RECORD);
+    if (c->q.print)
+        c->q.print(c->answers, &text);
+    if (text.n)
+        operation_print(op, buf_str(&text));
+    buf_done(&text);
     if (json_write(c->answers, &doc))
         job_take_document(operation_job(op), &doc);
     buf_done(&doc);

@@ -18,6 +18,8 @@ struct collect_question {
      * as
      * "\"archives\":3"; may stay empty. NULL: the answer as it is. */
     json_t *(*keep)(void *arg, const struct resolved_repo *repo, json_t *answer, struct buf *out);
+    /* All answers as text for people: the answer's "stdout". NULL: none. */
+    void (*print)(const json_t *answers, struct buf *out);
     void *arg; /* handed to keep and then to free_arg (may be NULL) with the plan */
     void (*free_arg)(void *arg);
     size_t keep_max; /* bytes of one answer; 0: LIMIT_SPOOL */

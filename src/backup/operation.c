@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/jsonw.h"
 #include "base/mem.h"
+#include "sys/pty.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -27,7 +28,7 @@ static void say(struct operation *op, enum event_kind kind, const char *text)
 {
     while (text && *text) { /* several lines may come in one message */
         size_t n = strcspn(text, "\n");
-        hub_append(job_hub(op->job), kind, text, n, NULL);
+        run_show(op->run, kind, text, n);
         text += n + (text[n] == '\n');
     }
 }
@@ -181,8 +182,7 @@ bool operation_start(struct operation *op, const struct operation_start *s, stru
     return false;
 }
 
-/* Base, then what is added; NULL-terminated, in the arena. */
-static const char *const *join(struct arena *a, const char *const *base, const char *const *more)
+const char *const *operation_join(struct arena *a, const char *const *base, const char *const *more)
 {
     size_t n = 0, k = 0;
     while (base[n])
@@ -199,11 +199,13 @@ static const char *const *join(struct arena *a, const char *const *base, const c
     return all;
 }
 
-/* Our own program goes before borg and becomes it. */
-static const char *const *confine(struct arena *a, const char *folder, const char *const *argv)
+/* A use of our own program goes before borg and becomes it. */
+static bool put_before(struct operation_start *s, const char *const *words, struct arena *a,
+                       struct err *e)
 {
-    const char *before[] = {"confine", folder, NULL};
-    return argv ? join(a, before, argv) : NULL;
+    s->file = "/proc/self/exe";
+    s->argv = operation_join(a, words, s->argv);
+    return s->argv || err_set(e, ERR_NO_MEMORY, "no memory to start borg");
 }
 
 static bool launch_borg(struct operation *op, const struct operation_borg *b, struct arena *a,
@@ -211,14 +213,19 @@ static bool launch_borg(struct operation *op, const struct operation_borg *b, st
 {
     const struct resolved_repo *repo = b->repo->repo;
     const struct secret *pass = op->borg_passphrase ? op->borg_passphrase : repo->passphrase;
+    if (b->passphrase)
+        pass = b->passphrase;
+    if (b->tty_fd > 0)
+        pass = NULL;
     const struct borg_command cmd = {.borg = op->config->local_path ? op->config->local_path
                                                                     : op->tools.borg,
                                      .repo = repo,
                                      .archive = b->archive,
                                      .verb = b->verb,
                                      .tail = b->tail,
-                                     .env = join(a, op->context.env, b->env),
-                                     .lock_wait_s = b->lock_wait_s};
+                                     .env = operation_join(a, op->context.env, b->env),
+                                     .lock_wait_s = b->lock_wait_s,
+                                     .asks = b->tty_fd > 0};
     if (!cmd.env)
         return err_set(e, ERR_NO_MEMORY, "no memory to start borg");
     struct operation_start s = {.file = cmd.borg,
@@ -230,17 +237,21 @@ static bool launch_borg(struct operation *op, const struct operation_borg *b, st
                                 .keep_max = b->keep_max,
                                 .on_stdout = b->on_stdout,
                                 .hear_borg = true};
-    if (b->confined && s.argv) {
-        s.file = "/proc/self/exe";
-        s.argv = confine(a, b->confined, s.argv);
-    }
     if (!s.argv || !s.env)
-        return s.env ? err_set(e, ERR_NO_MEMORY, "no memory to start borg") : false;
+        return false;
+    const char *const confined[] = {"confine", b->confined, NULL};
+    if (b->confined && !put_before(&s, confined, a, e))
+        return false;
+    static const char *const terminal[] = {PTY_PROGRAM, NULL};
+    if (b->tty_fd > 0 && !put_before(&s, terminal, a, e))
+        return false;
+    if (b->tty_fd > 0)
+        s.pass_fd = b->tty_fd;
     if (pass && (s.pass_fd = secret_pipe(pass, e)) < 0)
         return false;
     struct control_spec control = {.ssh_key = b->ssh_key, .arg = op};
     bool started = operation_open_control(op, &control, e) && operation_start(op, &s, e);
-    if (s.pass_fd > 0)
+    if (pass && s.pass_fd > 0)
         (void)close(s.pass_fd);
     return started;
 }
@@ -267,7 +278,7 @@ bool operation_program(struct operation *op, const struct operation_program *p, 
     arena_init(&a, LIMIT_ARENA);
     struct operation_start s = {.file = p->file,
                                 .argv = p->argv,
-                                .env = join(&a, op->context.env, p->env),
+                                .env = operation_join(&a, op->context.env, p->env),
                                 .direct = true,
                                 .out = p->out,
                                 .keep_max = p->keep_max};
@@ -381,6 +392,22 @@ void operation_keys(const void *work, struct job_spec *job)
     const struct operation *op = work;
     for (size_t i = 0; i < op->repo_count && job->key_count < JOB_KEYS_MAX; i++)
         job->keys[job->key_count++] = op->repos[i].repo->normal;
+}
+
+void operation_env(struct operation *op, const char *const *env)
+{
+    op->more_env = env;
+}
+
+void operation_print(struct operation *op, const char *text)
+{
+    mem_free(op->out_tail);
+    op->out_tail = mem_strdup(text);
+    while (*text) {
+        size_t n = strcspn(text, "\n");
+        hub_append(job_hub(op->job), EVENT_STDOUT, text, n, NULL);
+        text += n + (text[n] == '\n');
+    }
 }
 
 /* ---- getters ---- */

@@ -23,6 +23,7 @@
 #include <stddef.h>
 
 struct operation;
+struct operation_repo;
 struct run;
 
 /* What ran last. Valid during the step. */
@@ -46,6 +47,12 @@ struct operation_plan {
      * cancel does, then `step` is called. */
     bool (*stop)(struct operation *op, void *data, enum job_stop why);
     void (*free)(void *data);
+    /* What a borg below borgmatic says while it does the wanted work: its JSON lines. NULL: not
+     * wanted. */
+    void (*heard)(struct operation *op, void *data, struct operation_repo *r, const json_t *m);
+    /* Of a borg that ended with a warning's code where that is a finding (check), and of one that
+     * ended well although it spoke of errors (it mended them); NULL: as usual. */
+    const struct verdict_faults *faults;
 };
 
 struct operation_spec {
@@ -105,7 +112,10 @@ struct operation_borg {
     enum operation_out out;
     size_t keep_max; /* OPERATION_KEEP: bytes; 0: LIMIT_SPOOL */
     void (*on_stdout)(void *data, const char *p, size_t n); /* OPERATION_STREAM; data: the plan's */
-    int cwd_fd;             /* > 0: folder it starts in; stays the caller's */
+    const struct secret *passphrase; /* instead of the caller's and the configuration's; or NULL */
+    int tty_fd; /* > 0: its terminal (sys/pty), where it asks for passphrases: none is given
+                   otherwise; stays the caller's */
+    int cwd_fd; /* > 0: folder it starts in; stays the caller's */
     const char *confined;   /* with cwd_fd: folder of ours to bind it to (backup/confine), or NULL */
     int lock_wait_s;        /* seconds it waits for a lock; 0: ARCHIVE_LOCK_WAIT_S */
     const char *const *env; /* more entries "NAME=value", no secrets; or NULL */
@@ -114,10 +124,14 @@ struct operation_borg {
 bool operation_borg(struct operation *op, const struct operation_borg *b, struct err *e);
 
 /* borgmatic on the whole configuration (or on spec.repository alone). `command` is the borg command
- * that does the work ("check"): its runs decide each repository's verdict. */
+ * that does the work ("check"; several as "check|extract"): its runs decide each repository's
+ * verdict. Static. */
 bool operation_borgmatic(struct operation *op, enum borgmatic_verb verb,
                          const struct borgmatic_options *options, const char *command,
                          struct err *e);
+
+/* More environment "NAME=value" for the borgmatics started from now on; static, no secrets. */
+void operation_env(struct operation *op, const char *const *env);
 
 struct operation_program {
     const char *file;        /* absolute path */
@@ -137,6 +151,9 @@ bool operation_worker(struct operation *op, void (*work)(void *data), struct err
 void operation_is_done(struct operation *op);
 /* The exit code for the record, where the last program's own would mislead. */
 void operation_exit_code(struct operation *op, int code);
+/* Lines of ours on stdout: events, and the answer's "stdout" instead of the last program's. Only
+ * while nothing runs. */
+void operation_print(struct operation *op, const char *text);
 
 /* What runs now, or NULL (run_pause, run_redact, run_pid). */
 struct run *operation_run(struct operation *op);
@@ -150,6 +167,8 @@ void operation_end(struct operation *op, const struct verdict_result *v, const c
 /* The verdict is the worst of the repositories' (borgmatic's own failure included). `members`: more
  * of the result, "\"dry_run\":true", or NULL. */
 void operation_end_worst(struct operation *op, const char *members);
+/* This verdict, and a result made as above. */
+void operation_end_as(struct operation *op, const struct verdict_result *v, const char *members);
 void operation_fail(struct operation *op, const struct err *e);
 /* The end that follows is the one that was meant: a stop that was asked for does not decide it. */
 void operation_keep(struct operation *op);

@@ -15,6 +15,7 @@ bool operation_repo_begin(struct operation *op, struct operation_repo *r)
     r->exited = false;
     r->code = r->signal = 0;
     verdict_expect(fresh, op->done_word, op->done_sentence);
+    verdict_faults(fresh, op->plan->faults);
     progress_start(&op->progress.progress, uv_now(op->context.loop), 0);
     return true;
 }
@@ -27,6 +28,16 @@ static struct operation_repo *repo_of(struct operation *op, const struct control
     return NULL;
 }
 
+/* Whether the word is among those of "one|two". */
+static bool is_wanted(const char *commands, const char *word)
+{
+    size_t n = strlen(word);
+    for (const char *c = commands; n && c; c = strchr(c, '|') ? strchr(c, '|') + 1 : NULL)
+        if (strcspn(c, "|") == n && strncmp(c, word, n) == 0)
+            return true;
+    return false;
+}
+
 static void on_borg_start(void *arg, const struct control_run *run)
 {
     struct operation *op = arg;
@@ -37,7 +48,7 @@ static void on_borg_start(void *arg, const struct control_run *run)
     for (size_t i = 0; i < op->repo_count && !r; i++)
         if (control_run_concerns(run, op->repos[i].repo->location))
             r = &op->repos[i];
-    bool main = strcmp(control_run_command(run), op->command) == 0;
+    bool main = is_wanted(op->command, control_run_command(run));
     if (!r || (r->main_ran && !main))
         return;
     /* A second run of the wanted command (one check is several) adds to what the first one said. */
@@ -55,6 +66,8 @@ static void on_borg_message(void *arg, const struct control_run *run, const json
     if (!r)
         return;
     verdict_message(r->verdict, m);
+    if (op->plan->heard && r == op->current)
+        op->plan->heard(op, op->data, r, m);
     uint64_t now = uv_now(op->context.loop);
     if (r == op->current && progress_feed(&op->progress.progress, m, now))
         progress_show(&op->progress, op->job, op->run, r->repo, now, false);
@@ -100,8 +113,8 @@ static bool launch(struct operation *op, enum borgmatic_verb verb,
     struct operation_start s = {.file = op->tools.borgmatic,
                                 .argv =
                                     borgmatic_argv(a, &op->tools, verb, op->config->file, &o, e),
-                                .env = op->context.env};
-    if (s.argv)
+                                .env = operation_join(a, op->context.env, op->more_env)};
+    if (s.argv && s.env)
         return operation_start(op, &s, e);
     control_free(op->control);
     op->control = NULL;

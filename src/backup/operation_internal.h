@@ -6,6 +6,7 @@
 #include "backup/operation.h"
 #include "backup/progress_show.h"
 #include "backup/run.h"
+#include "base/arena.h"
 #include "base/buf.h"
 
 enum { OPERATION_NO_RUN = -1 };
@@ -24,9 +25,10 @@ struct operation {
     struct control *control; /* ours until the run owns it */
     struct run *run;
     bool stopping, ended;
-    bool over_before_stop; /* what ran had ended before anyone asked it to stop */
-    bool by_borgmatic;     /* the last program was borgmatic */
-    const char *command;   /* the borg command that does borgmatic's work; static */
+    bool over_before_stop;       /* what ran had ended before anyone asked it to stop */
+    bool by_borgmatic;           /* the last program was borgmatic */
+    const char *command;         /* the borg command that does borgmatic's work; static */
+    const char *const *more_env; /* for borgmatic; static */
     size_t borg_runs;
     struct operation_repo repos[LIMIT_REPOS];
     size_t repo_count;
@@ -57,6 +59,9 @@ struct operation_start {
 };
 bool operation_open_control(struct operation *op, struct control_spec *spec, struct err *e);
 bool operation_start(struct operation *op, const struct operation_start *s, struct err *e);
+/* Base, then what is added (may be NULL); NULL-terminated, in the arena. NULL: no memory. */
+const char *const *operation_join(struct arena *a, const char *const *base,
+                                  const char *const *more);
 /* operation_borgmatic.c: a repository's borg begins; its books are fresh. False: no memory. */
 bool operation_repo_begin(struct operation *op, struct operation_repo *r);
 /* operation_report.c */

@@ -182,10 +182,15 @@ void operation_end_worst(struct operation *op, const char *members)
         v = worst;
     if (v.api == ERR_BACKUP_FAILED)
         v.api = ERR_COMMAND_FAILED;
+    operation_end_as(op, &v, members);
+}
+
+void operation_end_as(struct operation *op, const struct verdict_result *v, const char *members)
+{
     struct buf result;
     buf_init(&result, LIMIT_RECORD);
     result_json(op, members, &result);
-    operation_end(op, &v, buf_str(&result));
+    operation_end(op, v, buf_str(&result));
     buf_done(&result);
 }
 

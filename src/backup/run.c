@@ -341,6 +341,12 @@ void run_say(struct run *r, const char *line, size_t n)
         hub_append(r->hub, EVENT_STDERR, line, n, NULL);
 }
 
+void run_show(struct run *r, enum event_kind kind, const char *line, size_t n)
+{
+    keep_tail(&r->sides[kind == EVENT_STDOUT ? PROC_STDOUT : PROC_STDERR].tail, line, n);
+    hub_append(r->hub, kind, line, n, NULL);
+}
+
 const char *run_stdout_tail(const struct run *r)
 {
     return buf_str(&r->sides[PROC_STDOUT].tail);

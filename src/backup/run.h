@@ -56,6 +56,9 @@ pid_t run_pid(const struct run *r);
 void run_pause(struct run *r, bool pause);
 /* A line of ours among those of the child (borg's progress as text), on its stderr. */
 void run_say(struct run *r, const char *line, size_t n);
+/* A line of the child that the owner dealt with in on_stderr: an event of that kind, and part of
+ * that stream's tail. */
+void run_show(struct run *r, enum event_kind kind, const char *line, size_t n);
 /* The last bytes of both streams, masked, as text; borrowed. */
 const char *run_stdout_tail(const struct run *r);
 const char *run_stderr_tail(const struct run *r);

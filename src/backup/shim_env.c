@@ -112,4 +112,9 @@ void shim_env_complete(void)
     if (rsh)
         (void)setenv("BORG_RSH", rsh, 1);
     (void)setenv("LC_ALL", "C.UTF-8", 0);
+    /* Whoever started the job has agreed to a repair. Only a borg of borgmatic's own comes here, so
+     * that the hooks' borgs still ask. */
+    if (getenv(SHIM_ENV_REPAIR))
+        (void)setenv("BORG_CHECK_I_KNOW_WHAT_I_AM_DOING", "YES", 1);
+    (void)unsetenv(SHIM_ENV_REPAIR);
 }

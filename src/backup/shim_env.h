@@ -9,6 +9,9 @@
 
 #include <stdbool.h>
 
+/* In borgmatic's environment: this job may repair (`borg check --repair` asks, and is answered). */
+#define SHIM_ENV_REPAIR "BORGMATIC_API_REPAIR"
+
 /* Drops every passphrase that borg would have read (variables, and the descriptor named by
  * BORG_PASSPHRASE_FD, which is emptied and closed), and names `fd` instead. */
 bool shim_env_give_passphrase(int fd);
@@ -22,7 +25,8 @@ struct secret *shim_env_read_passphrase(void);
  * array to be freed (mem_free), NULL without memory. */
 const char **shim_env_list(void);
 
-/* Our ssh options in BORG_RSH, and a locale that reads any name. */
+/* Our ssh options in BORG_RSH, a locale that reads any name, and the answer to borg's question
+ * before a repair where the job may do one. */
 void shim_env_complete(void);
 
 #endif

@@ -264,6 +264,11 @@ void verdict_expect(struct verdict *v, const char *word, const char *sentence)
     v->done_sentence = sentence;
 }
 
+void verdict_faults(struct verdict *v, const struct verdict_faults *f)
+{
+    v->faults = f;
+}
+
 void verdict_closed(struct verdict *v, const char *word, enum err_code api, const char *why)
 {
     (void)snprintf(v->closed_word, sizeof v->closed_word, "%s", word);
@@ -340,8 +345,25 @@ static void say_ended_well(const struct verdict *v, bool warned, struct verdict_
     }
 }
 
+/* A check's findings: by its exit code, or by what it says and mends. */
+static bool say_faults(const struct verdict *v, bool warned, struct verdict_result *out)
+{
+    const struct verdict_faults *f = v->faults;
+    if (!f || (!warned && !v->cause))
+        return false;
+    const char *colon = v->detail[0] ? ": " : "";
+    if (warned)
+        verdict_say(out, VERDICT_FAILED, f->found_word, ERR_COMMAND_FAILED, "%s%s%s",
+                    f->found_sentence, colon, v->detail);
+    else
+        verdict_say(out, VERDICT_WARNING, f->mended_word, ERR_NONE, "%s%s%s", f->mended_sentence,
+                    colon, v->detail);
+    return true;
+}
+
 void verdict_result(const struct verdict *v, struct verdict_result *out)
 {
+    bool warned = v->code == 1 || v->code >= 100;
     *out = (struct verdict_result){0};
     if (!v->exited)
         verdict_say(out, VERDICT_FAILED, "exit_unknown", ERR_BACKUP_FAILED,
@@ -350,10 +372,10 @@ void verdict_result(const struct verdict *v, struct verdict_result *out)
         verdict_say(out, VERDICT_FAILED, "borg_killed", ERR_BACKUP_FAILED,
                     "borg was ended by a signal (exit code %d) before it was done%s", v->code,
                     v->archive ? "; an archive was made nevertheless" : "");
-    else if (v->code == 0)
-        say_ended_well(v, false, out);
-    else if (v->code == 1 || v->code >= 100)
-        say_ended_well(v, true, out);
+    else if ((v->code == 0 || warned) && say_faults(v, warned, out))
+        return;
+    else if (v->code == 0 || warned)
+        say_ended_well(v, warned, out);
     else
         say_failed(v, out);
 }

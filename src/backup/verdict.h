@@ -45,6 +45,14 @@ void verdict_archive(struct verdict *v, bool expected, bool read, const json_t *
 /* This run makes no archive: what it is called when borg ended well. Static strings. */
 void verdict_expect(struct verdict *v, const char *word, const char *sentence);
 
+/* Where a warning's exit code means that borg found what it looked for (check); static. */
+struct verdict_faults {
+    const char *found_word, *found_sentence; /* a failure */
+    const char *mended_word,
+        *mended_sentence; /* borg ended with 0, but spoke of errors: a warning */
+};
+void verdict_faults(struct verdict *v, const struct verdict_faults *f); /* NULL: no such thing */
+
 /* A dry run opens no repository; it was asked afterwards and could not be opened: that is a
  * failure. `word` and `api` say which. */
 void verdict_closed(struct verdict *v, const char *word, enum err_code api, const char *why);

@@ -46,6 +46,9 @@ static const struct verdict_cause causes[] = {
     KNOWN("key_problem", BACKUP_FAILED, true, "the repository's key is missing or damaged"),
     KNOWN("quota_exceeded", BACKUP_FAILED, true, "the repository's storage quota is used up"),
     {"disk_full", ERR_BACKUP_FAILED, CAUSE_RANK_SURE, true, "the disk is full"},
+    KNOWN("no_retention", INVALID_CONFIG, true,
+          "the configuration says nothing of what prune should keep"),
+    KNOWN("not_encrypted", BAD_REQUEST, false, "the repository is not encrypted: it has no key"),
     KNOWN("archive_exists", ALREADY_EXISTS, true, "an archive of that name exists already"),
     KNOWN("archive_not_found", ARCHIVE_NOT_FOUND, true, "the archive does not exist"),
     KNOWN("bad_placeholder", BACKUP_FAILED, true, "borg cannot make sense of a placeholder"),
@@ -68,6 +71,7 @@ static const struct rule {
     const char *needle, *word;
 } msgids[] = {
     {"PassphraseWrong", "wrong_passphrase"},
+    {"PasswordRetriesExceeded", "wrong_passphrase"},
     {"NoPassphraseFailure", "no_passphrase"},
     {"PasscommandFailure", "passcommand_failed"},
     {"LockTimeout", "repository_locked"},
@@ -120,6 +124,7 @@ static const struct rule {
     {"ConnectionBrokenWithHint", "connection_closed"},
     {"Archive.AlreadyExists", "archive_exists"},
     {"Archive.DoesNotExist", "archive_not_found"},
+    {"UnencryptedRepo", "not_encrypted"},
     {"PlaceholderError", "bad_placeholder"},
     {"InvalidPlaceholder", "bad_placeholder"},
     {"CancelledByUser", "prompt_refused"},
@@ -131,6 +136,8 @@ static const struct rule {
 static const struct rule texts[] = {
     {"[Errno 28]", "disk_full"},
     {"No space left on device", "disk_full"},
+    {"settings must be specified", "no_retention"},
+    {"This repository is not encrypted", "not_encrypted"},
     {"Got Ctrl-C / SIGINT", "borg_killed"},
     {"Keyboard interrupt", "borg_killed"},
     {"[Errno 13] Permission denied", "repository_denied"},

@@ -26,6 +26,7 @@ struct verdict {
     json_t *archive;
     char why[DETAIL_MAX + 1];
     const char *done_word, *done_sentence; /* what verdict_expect said, or NULL */
+    const struct verdict_faults *faults;   /* or NULL */
     char closed_word[48];                  /* word of verdict_closed, or "" */
     enum err_code closed_api;
 };

@@ -5,6 +5,7 @@
 #include "sys/log.h"
 
 #include <assert.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/time.h>
@@ -24,10 +25,11 @@ void job_free(struct job *j)
         j->ops->free(j->work);
     for (size_t i = 0; i < j->key_count; i++)
         mem_free(j->keys[i]);
-    char *const texts[] = {
-        j->kind,         j->label,       j->role,          j->address,          j->params_json,
-        j->private_json, j->result_json, j->progress_json, j->verdict_json,     j->sentence,
-        j->stdout_tail,  j->stderr_tail, j->idem_key,      j->idem_fingerprint, j->document};
+    char *const texts[] = {j->kind,         j->label,           j->role,        j->address,
+                           j->params_json,  j->private_json,    j->result_json, j->progress_json,
+                           j->verdict_json, j->sentence,        j->stdout_tail, j->stderr_tail,
+                           j->idem_key,     j->idem_fingerprint};
+    job_drop_document(j);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         mem_free(texts[i]);
     mem_free(j);
@@ -319,6 +321,13 @@ void job_set_progress(struct job *j, const char *json)
 
 void job_take_document(struct job *j, struct buf *doc)
 {
-    mem_free(j->document);
+    job_drop_document(j);
     j->document = buf_take(doc, NULL);
+}
+
+void job_drop_document(struct job *j)
+{
+    if (j->document) /* it may be a key */
+        sodium_memzero(j->document, strlen(j->document));
+    mem_freep(&j->document);
 }

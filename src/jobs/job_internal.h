@@ -87,6 +87,7 @@ void job_arm_deadline(struct job *j);
 void job_tell(struct job *j); /* its watchers */
 void job_status_event(struct job *j);
 void job_close_timer(struct job *j);
+void job_drop_document(struct job *j); /* wiped */
 
 /* ---- jobs.c ---- */
 /* The end of j is durable: it leaves the active ones and the next may start. store_done. */

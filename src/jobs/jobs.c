@@ -366,7 +366,7 @@ void jobs_ended(void *arg, bool ok, const struct err *e)
     mem_freep(&j->stdout_tail);
     mem_freep(&j->stderr_tail);
     mem_freep(&j->progress_json);
-    mem_freep(&j->document);
+    job_drop_document(j);
     schedule(js);
     check_idle(js);
 }

@@ -171,6 +171,77 @@ static void values_that_borgmatic_would_take_for_something_else_are_refused(void
                            "bad_request: "));
 }
 
+static void upkeep_has_its_own_words_and_flags(void **state)
+{
+    static const struct {
+        int v[3];
+        enum borgmatic_verb verb;
+        struct borgmatic_options o;
+        const char *line; /* behind "/usr/bin/borgmatic " */
+    } rows[] = {
+        {{1, 9, 14}, BORGMATIC_CHECK, {UNSET}, "check -c /etc/borgmatic.d/a.yaml"},
+        {{1, 9, 14},
+         BORGMATIC_CHECK,
+         {UNSET, .repair = true, .force = true, .only = "extract"},
+         "check -c /etc/borgmatic.d/a.yaml --repair --force --only=extract"},
+        {{1, 7, 7},
+         BORGMATIC_CHECK,
+         {UNSET, .only = "extract", .force = true},
+         "check -c /etc/borgmatic.d/a.yaml --log-file=/dev/null --force --only extract"},
+        {{1, 8, 15},
+         BORGMATIC_CHECK,
+         {UNSET, .only = "spot", .max_duration = 60},
+         "check -c /etc/borgmatic.d/a.yaml --max-duration=60 --only=spot"},
+        {{1, 9, 14},
+         BORGMATIC_PRUNE,
+         {UNSET, .stats = true, .list = true, .repository = "/srv/repo"},
+         "prune -c /etc/borgmatic.d/a.yaml --repository=/srv/repo --stats --list"},
+        {{1, 7, 7},
+         BORGMATIC_PRUNE_DRY_RUN,
+         {UNSET, .repository = "/srv/repo"},
+         "prune -c /etc/borgmatic.d/a.yaml --dry-run --log-file=/dev/null "
+         "--override=location.repositories=[\"/srv/repo\"]"},
+        {{2, 1, 7},
+         BORGMATIC_COMPACT,
+         {UNSET, .progress = true, .threshold = 5},
+         "compact -c /etc/borgmatic.d/a.yaml --progress --threshold=5"},
+        {{1, 7, 7},
+         BORGMATIC_REPO_CREATE,
+         {UNSET, .encryption = "repokey"},
+         "rcreate -c /etc/borgmatic.d/a.yaml --log-file=/dev/null --encryption=repokey"},
+        {{1, 9, 0},
+         BORGMATIC_REPO_CREATE,
+         {UNSET, .encryption = "none", .append_only = true, .storage_quota = "5G",
+          .make_parent_dirs = true},
+         "repo-create -c /etc/borgmatic.d/a.yaml --encryption=none --append-only "
+         "--storage-quota=5G --make-parent-dirs"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_string_equal(
+            line_of(tools_of(rows[i].v[0], rows[i].v[1], rows[i].v[2]), rows[i].verb, rows[i].o) +
+                strlen("/usr/bin/borgmatic "),
+            rows[i].line);
+}
+
+static void a_part_of_a_check_is_one_of_those_the_version_knows(void **state)
+{
+    assert_non_null(strstr(line_of(tools_of(1, 9, 14), BORGMATIC_CHECK,
+                                   (struct borgmatic_options){UNSET, .only = "prune"}),
+                           "bad_request: "));
+    assert_non_null(strstr(line_of(tools_of(1, 9, 14), BORGMATIC_PRUNE,
+                                   (struct borgmatic_options){UNSET, .only = "data"}),
+                           "bad_request: "));
+    assert_non_null(strstr(line_of(tools_of(1, 7, 7), BORGMATIC_CHECK,
+                                   (struct borgmatic_options){UNSET, .only = "spot"}),
+                           "unsupported_by_borgmatic: "));
+    assert_non_null(strstr(line_of(tools_of(1, 7, 7), BORGMATIC_CHECK,
+                                   (struct borgmatic_options){UNSET, .max_duration = 1}),
+                           "unsupported_by_borgmatic: "));
+    assert_non_null(strstr(line_of(tools_of(1, 9, 14), BORGMATIC_CREATE,
+                                   (struct borgmatic_options){UNSET, .repair = true}),
+                           "bad_request: "));
+}
+
 static void failed_memory_is_said(void **state)
 {
     struct borgmatic_tools t = tools_of(1, 9, 14);
@@ -323,6 +394,8 @@ int main(void)
         cmocka_unit_test(one_repository_is_chosen_by_flag_or_before_1_7_9_by_override),
         cmocka_unit_test(what_a_version_lacks_is_unsupported_and_never_guessed),
         cmocka_unit_test(values_that_borgmatic_would_take_for_something_else_are_refused),
+        cmocka_unit_test(upkeep_has_its_own_words_and_flags),
+        cmocka_unit_test(a_part_of_a_check_is_one_of_those_the_version_knows),
         cmocka_unit_test(failed_memory_is_said),
         cmocka_unit_test_setup_teardown(the_probe_finds_both_programs_and_their_versions, make_dir,
                                         remove_dir),

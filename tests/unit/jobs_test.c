@@ -158,6 +158,142 @@ static void ids_ascend_and_go_on_above_the_last_after_a_restart(void **state)
     assert_true((unsigned long long)store_last_job_ms(h->store) == last);
 }
 
+/* ---- who may be on a repository together ---- */
+
+static void on_made(void *arg, struct job *j, const struct err *e)
+{
+    struct made *m = arg;
+    m->called = true;
+    m->job = j;
+    m->code = e ? e->code : ERR_NONE;
+}
+
+/* A job on "/repo" with what `like` says of sharing. */
+static bool share(struct house *h, struct job_spec like, struct work *w, struct made *m,
+                  struct err *e)
+{
+    char other[128];
+    like.kind = like.reading ? "info" : like.yields ? "mount" : "prune";
+    like.label = "home";
+    like.role = "write";
+    like.address = "127.0.0.1";
+    like.params_json = "{\"label\":\"home\"}";
+    like.ops = &work_ops;
+    like.work = w;
+    like.keys[0] = "/repo";
+    like.key_count = 1;
+    return jobs_create(h->jobs, &like, on_made, m, other, sizeof other, e);
+}
+
+#define READS ((struct job_spec){.reading = true, .shares = true})
+#define WRITES ((struct job_spec){.reading = false})
+#define LASTS ((struct job_spec){.shares = true, .yields = true, .unslotted = true})
+#define ENDS_WELL (&(struct job_outcome){.state = JOB_SUCCEEDED})
+
+static void readers_run_together_and_a_writer_waits_for_them(void **state)
+{
+    struct house *h = *state;
+    struct work a = {0}, b = {0}, writer = {0}, late = {0};
+    struct made ma = {0}, mb = {0}, mw = {0}, ml = {0};
+    struct err e = {0};
+    assert_true(share(h, READS, &a, &ma, &e));
+    assert_true(share(h, READS, &b, &mb, &e));
+    UNTIL(h, a.started && b.started);
+    assert_true(share(h, WRITES, &writer, &mw, &e)); /* it waits, unasked: they are short */
+    UNTIL(h, mw.called);
+    assert_int_equal(job_state(mw.job), JOB_QUEUED);
+    assert_true(jobs_must_wait(h->jobs, mw.job));
+    /* A reader that comes later does not starve the writer. */
+    assert_false(share(h, READS, &late, &ml, &e));
+    assert_int_equal(e.code, ERR_JOB_RUNNING);
+    job_end(a.job, ENDS_WELL);
+    UNTIL(h, a.freed);
+    assert_false(writer.started || a.stopped || b.stopped);
+    job_end(b.job, ENDS_WELL);
+    UNTIL(h, writer.started);
+    assert_ptr_equal(jobs_holder(h->jobs, "/repo"), writer.job);
+    job_end(writer.job, ENDS_WELL);
+    UNTIL(h, writer.freed);
+}
+
+static void a_queued_reader_stands_behind_the_writer(void **state)
+{
+    struct house *h = *state;
+    struct work writer = {0}, reader = {0};
+    struct made mw = {0}, mr = {0};
+    struct err e = {0};
+    struct job_spec queued = READS;
+    queued.queue = true;
+    assert_true(share(h, WRITES, &writer, &mw, &e));
+    UNTIL(h, writer.started);
+    assert_true(share(h, queued, &reader, &mr, &e));
+    UNTIL(h, mr.called);
+    assert_int_equal(job_state(mr.job), JOB_QUEUED);
+    job_end(writer.job, ENDS_WELL);
+    UNTIL(h, reader.started);
+    job_end(reader.job, ENDS_WELL);
+    UNTIL(h, reader.freed);
+}
+
+static void what_yields_is_ended_for_a_writer_but_not_for_a_reader(void **state)
+{
+    struct house *h = *state;
+    struct work mount = {0}, reader = {0}, writer = {0};
+    struct made mm = {0}, mr = {0}, mw = {0};
+    struct err e = {0};
+    assert_true(share(h, LASTS, &mount, &mm, &e));
+    assert_true(share(h, READS, &reader, &mr, &e));
+    UNTIL(h, mount.started && reader.started);
+    job_end(reader.job, ENDS_WELL);
+    UNTIL(h, reader.freed);
+    assert_false(mount.stopped);
+    assert_true(share(h, WRITES, &writer, &mw, &e));
+    UNTIL(h, writer.started);
+    assert_true(mount.stopped && mount.freed);
+    assert_int_equal(mount.why, JOB_STOP_YIELD);
+    assert_true(job_state_final(job_state(mm.job)));
+    job_end(writer.job, ENDS_WELL);
+    UNTIL(h, writer.freed);
+}
+
+static void what_mostly_waits_takes_no_slot(void **state)
+{
+    struct house *h = *state;
+    enum { N = MAX_CHILDREN + 1 };
+    struct work mounts[N] = {0}, writers[N] = {0};
+    struct made m[N] = {0}, w[N] = {0};
+    struct err e = {0};
+    char other[128], key[16];
+    for (int i = 0; i < N; i++)
+        assert_true(share(h, LASTS, &mounts[i], &m[i], &e));
+    UNTIL(h, mounts[N - 1].started);
+    for (int i = 0; i < N; i++) {
+        (void)snprintf(key, sizeof key, "/w%d", i);
+        assert_true(make(h, &writers[i], key, false, &w[i], other, &e));
+    }
+    UNTIL(h, writers[MAX_CHILDREN - 1].started && w[N - 1].called);
+    assert_false(writers[N - 1].started);
+    jobs_stop_all(h->jobs, JOB_STOP_SHUTDOWN);
+    UNTIL(h, jobs_active(h->jobs) == 0);
+}
+
+static void an_equal_question_finds_the_reader_that_asks_it(void **state)
+{
+    struct house *h = *state;
+    struct work reader = {0};
+    struct made m = {0};
+    struct err e = {0};
+    assert_true(share(h, READS, &reader, &m, &e));
+    UNTIL(h, reader.started);
+    assert_ptr_equal(jobs_find_equal(h->jobs, "info", "home", "{\"label\":\"home\"}"), m.job);
+    assert_null(jobs_find_equal(h->jobs, "info", "home", "{\"label\":\"other\"}"));
+    assert_null(jobs_find_equal(h->jobs, "info", NULL, "{\"label\":\"home\"}"));
+    assert_null(jobs_find_equal(h->jobs, "list", "home", "{\"label\":\"home\"}"));
+    job_end(reader.job, ENDS_WELL);
+    assert_null(jobs_find_equal(h->jobs, "info", "home", "{\"label\":\"home\"}"));
+    UNTIL(h, reader.freed);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, house_setup, house_teardown)
 
 int main(void)
@@ -167,6 +303,11 @@ int main(void)
         CASE(at_most_so_many_run_at_a_time_and_the_others_follow),
         CASE(draining_takes_no_new_work_and_waits_for_the_running),
         CASE(an_unfinished_job_is_adopted_and_keeps_its_repository_meanwhile),
+        CASE(readers_run_together_and_a_writer_waits_for_them),
+        CASE(a_queued_reader_stands_behind_the_writer),
+        CASE(what_yields_is_ended_for_a_writer_but_not_for_a_reader),
+        CASE(what_mostly_waits_takes_no_slot),
+        CASE(an_equal_question_finds_the_reader_that_asks_it),
         CASE(ids_ascend_and_go_on_above_the_last_after_a_restart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

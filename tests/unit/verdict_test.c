@@ -165,6 +165,39 @@ static void paths_are_found_in_warnings(void **state)
     }
 }
 
+static const struct verdict_faults faults = {"found", "faults were found", "mended", "all mended"};
+
+static struct verdict_result checked(int code, const char *line)
+{
+    struct verdict *v = verdict_new();
+    verdict_expect(v, "check_ok", "no fault");
+    verdict_faults(v, &faults);
+    if (line)
+        hear(v, line);
+    verdict_exit(v, code, 0);
+    struct verdict_result r = result_of(v);
+    verdict_free(v);
+    return r;
+}
+
+static void a_checks_findings_are_no_mere_warnings(void **state)
+{
+    static const char segment[] = LOG("ERROR", "", "Data integrity error: segment 0");
+    assert_string_equal(checked(0, NULL).word, "check_ok");
+    struct verdict_result r = checked(1, segment);
+    assert_int_equal(r.state, VERDICT_FAILED);
+    assert_int_equal(r.api, ERR_COMMAND_FAILED);
+    assert_string_equal(r.word, "found");
+    assert_string_equal(r.sentence, "faults were found: Data integrity error: segment 0");
+    assert_string_equal(checked(1, NULL).word, "found");
+    assert_string_equal(checked(107, NULL).word, "found");
+    r = checked(0, segment);
+    assert_int_equal(r.state, VERDICT_WARNING);
+    assert_string_equal(r.word, "mended");
+    assert_string_equal(checked(2, NULL).word, "borg_failed");
+    assert_string_equal(checked(143, NULL).word, "borg_killed");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +207,7 @@ int main(void)
         cmocka_unit_test(files_of_warnings_are_listed_once_with_the_reason),
         cmocka_unit_test(evidence_is_bounded),
         cmocka_unit_test(paths_are_found_in_warnings),
+        cmocka_unit_test(a_checks_findings_are_no_mere_warnings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
