@@ -8,6 +8,7 @@
 #include "api/probes.h"
 #include "api/ratelimit.h"
 #include "api/route.h"
+#include "backup/config_put.h"
 #include "backup/recover.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -295,6 +296,7 @@ int serve(void)
     if (!open_audit(&e) || !open_state(&e) || !open_children(&e) || !open_api(&e))
         return give_up(&e);
     watch_signals();
+    config_put_sweep(d.config.state_dir, d.config.config_dir);
     if (!recover(&e) || !listen_all(&e))
         return give_up(&e);
     (void)uv_run(&d.loop, UV_RUN_DEFAULT);

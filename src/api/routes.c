@@ -2,6 +2,7 @@
 #include "api/route.h"
 
 #include "api/handlers/backup.h"
+#include "api/handlers/configs.h"
 #include "api/handlers/events.h"
 #include "api/handlers/jobs.h"
 #include "api/handlers/log.h"
@@ -16,6 +17,8 @@ const struct route routes[] = {
 #include "api/routes/jobs.def"
 
 #include "api/routes/backup.def"
+
+#include "api/routes/configs.def"
 
 #include "api/routes/repositories.def"
 };

@@ -35,7 +35,8 @@ struct operation_result {
     const struct verdict *verdict; /* what borg said, its exit noted (operation_borg), or NULL */
     const char *out;               /* OPERATION_KEEP: stdout, NUL-terminated; "" otherwise */
     size_t out_len;
-    bool out_cut; /* stdout was longer than keep_max */
+    bool out_cut;                          /* stdout was longer than keep_max */
+    const char *stdout_tail, *stderr_tail; /* last bytes of what became events, masked; or NULL */
 };
 
 struct operation_plan {
@@ -73,6 +74,10 @@ const struct backup_context *operation_context(const struct operation *op);
 const struct resolved *operation_config(const struct operation *op);
 const struct secret *operation_passphrase(const struct operation *op); /* the caller's, or NULL */
 bool operation_stopping(const struct operation *op);
+
+/* One more secret (copied) that the output of programs started from now on must not show; at most
+ * LIMIT_YAML_MASKS. False: no room. */
+bool operation_mask(struct operation *op, const struct secret *s);
 
 /* ---- the repositories concerned ---- */
 struct operation_repo {
@@ -121,6 +126,7 @@ struct operation_program {
     const char *const *env;  /* more entries, or NULL */
     enum operation_out out;
     size_t keep_max;
+    int cwd_fd; /* > 0: folder it starts in; stays the caller's */
 };
 bool operation_program(struct operation *op, const struct operation_program *p, struct err *e);
 
