@@ -86,6 +86,8 @@ static bool judge(const struct config_wish *w, struct config_candidate *c,
     if (!config_mask_merge(buf_str(&w->text), w->text.n, stored, &c->text, e))
         return false;
     c->mask = config_mask_new(buf_str(&c->text), c->text.n, e);
+    if (c->mask)
+        config_mask_includes(c->mask, w->dir);
     return c->mask && config_policy(config_mask_root(c->mask), w->code, e) &&
            config_mask_sound(c->mask, e);
 }

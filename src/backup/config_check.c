@@ -113,6 +113,8 @@ static void read_next(struct check *c)
     if (read)
         c->mask = config_mask_new(buf_str(&text), text.n, &c->fault);
     if (c->mask)
+        config_mask_includes(c->mask, c->dir);
+    if (c->mask)
         (void)config_mask_sound(c->mask, &c->fault);
     buf_wipe(&text);
 }

@@ -1,5 +1,7 @@
 #include "backup/config_facts.h"
 
+#include "backup/config_mask.h"
+
 #include <string.h>
 
 struct yaml_node *config_fact(struct yaml_node *root, const char *section, const char *name)
@@ -16,7 +18,10 @@ static bool add(json_t *out, const char *s, size_t n)
 /* borg takes 'R' and the path with any white space between; "R sh:…" has a style's name, as any. */
 static bool add_root(json_t *out, const struct yaml_node *n)
 {
-    const char *s = n->text + strspn(n->text, " \t");
+    size_t len;
+    const char *shown = config_mask_shown(n, &len);
+    const char *s = shown ? shown : n->text;
+    s += strspn(s, " \t");
     if (*s != 'R' || (s[1] != ' ' && s[1] != '\t'))
         return true;
     s += 1 + strspn(s + 1, " \t");
@@ -39,7 +44,9 @@ static bool each(struct yaml_node *list, json_t *out,
 
 static bool add_text(json_t *out, const struct yaml_node *n)
 {
-    return add(out, n->text, n->len);
+    size_t len;
+    const char *shown = config_mask_shown(n, &len);
+    return shown ? add(out, shown, len) : add(out, n->text, n->len);
 }
 
 json_t *config_facts_sources(struct yaml_node *root)
@@ -55,5 +62,9 @@ json_t *config_facts_sources(struct yaml_node *root)
 const char *config_facts_name_format(struct yaml_node *root)
 {
     const struct yaml_node *n = config_fact(root, "storage", "archive_name_format");
-    return n && n->kind == YAML_SCALAR && n->type != YAML_NULL ? n->text : NULL;
+    size_t len;
+    if (!n || n->kind != YAML_SCALAR || n->type == YAML_NULL)
+        return NULL;
+    const char *shown = config_mask_shown(n, &len);
+    return shown ? shown : n->text;
 }

@@ -1,5 +1,5 @@
 /* config_facts: what one configuration's own text says, in either layout; what it includes is not
- * looked at. Pure. */
+ * looked at. Of a masked one (backup/config_mask) what may be shown. Pure. */
 #ifndef BACKUP_CONFIG_FACTS_H
 #define BACKUP_CONFIG_FACTS_H
 

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+enum { TAIL_MIN = 12 }; /* arguments of a command that are as short may be ordinary words */
+
 /* ---- one scalar ---- */
 
 static void show(struct config_mask *m, struct yaml_node *n, const char *text, size_t len)
@@ -22,22 +24,30 @@ static void show(struct config_mask *m, struct yaml_node *n, const char *text, s
     n->user = s;
 }
 
-static void learn(struct config_mask *m, const char *bytes, size_t n)
+static void keep(struct config_mask *m, struct secret *s)
 {
-    struct secret *s = n >= SECRET_MIN && n <= LIMIT_SECRET ? secret_new(bytes, n) : NULL;
-    if (!s)
-        return;
-    for (size_t i = 0; i < m->secret_count; i++)
+    for (size_t i = 0; s && i < m->secret_count; i++)
         if (secret_equal(m->secrets[i], s)) {
             secret_free(s);
             return;
         }
-    if (m->secret_count == LIMIT_YAML_MASKS || !redact_add(m->redact, s, false)) {
-        secret_free(s);
-        m->failed = true;
+    if (s && m->secret_count < LIMIT_YAML_MASKS && redact_add(m->redact, s, false)) {
+        m->secrets[m->secret_count++] = s;
         return;
     }
-    m->secrets[m->secret_count++] = s;
+    secret_free(s);
+    m->full = true;
+}
+
+void config_mask_learn(struct config_mask *m, const struct secret *s)
+{
+    keep(m, secret_dup(s));
+}
+
+static void learn(struct config_mask *m, const char *bytes, size_t n)
+{
+    if (n >= SECRET_MIN && n <= LIMIT_SECRET)
+        keep(m, secret_new(bytes, n));
 }
 
 static bool is_blank(const struct yaml_node *n)
@@ -45,12 +55,14 @@ static bool is_blank(const struct yaml_node *n)
     return n->type == YAML_NULL || n->len == 0;
 }
 
-static void hide(struct config_mask *m, struct yaml_node *n)
+/* `sure`: it is a secret; else it may be an ordinary word, which is not to be masked everywhere. */
+static void hide(struct config_mask *m, struct yaml_node *n, bool sure)
 {
     if (is_blank(n) || n->user)
         return;
     show(m, n, "***", 3);
-    learn(m, n->text, n->len);
+    if (sure || config_looks_secret(n->text, n->len) || strstr(n->text, "://"))
+        learn(m, n->text, n->len);
 }
 
 /* The program's name is of use; an assignment or an address in its place may be a secret. */
@@ -64,7 +76,7 @@ static void hide_arguments(struct config_mask *m, struct yaml_node *n)
     if (whole && !config_looks_secret(n->text, n->len))
         return;
     if (word == 0 || n->text[word] != ' ' || config_looks_secret(n->text, word)) {
-        hide(m, n);
+        hide(m, n, true);
         return;
     }
     struct buf b;
@@ -72,7 +84,8 @@ static void hide_arguments(struct config_mask *m, struct yaml_node *n)
     (void)buf_append(&b, n->text, word);
     (void)buf_puts(&b, " ***");
     show(m, n, buf_str(&b), b.n);
-    learn(m, n->text + word + 1, n->len - word - 1);
+    if (n->len - word > TAIL_MIN)
+        learn(m, n->text + word + 1, n->len - word - 1);
     buf_done(&b);
 }
 
@@ -99,12 +112,12 @@ static void mark_scalar(struct config_mask *m, struct yaml_node *n, enum config_
     if (how == CONFIG_SHOW_NOTHING) {
         if (n->type != YAML_TEXT && n->type != YAML_NULL && !m->bare)
             m->bare = n;
-        hide(m, n);
+        hide(m, n, true);
     } else if (how == CONFIG_SHOW_COMMAND) {
         hide_arguments(m, n);
     } else if (how == CONFIG_SHOW_NAMES) {
         if (n->type != YAML_BOOL)
-            hide(m, n);
+            hide(m, n, false);
     } else {
         hide_passwords(m, n);
     }
@@ -153,7 +166,7 @@ static void mark(struct config_mask *m, struct yaml_node *n, enum config_show ho
 static enum config_show option_show(const char *name)
 {
     const struct config_key *key = config_key(name);
-    return key ? key->show : CONFIG_SHOW_NOTHING;
+    return key ? key->show : CONFIG_SHOW_NAMES;
 }
 
 static void mark_options(struct config_mask *m, struct yaml_node *map, bool sections)
@@ -204,7 +217,7 @@ static bool read_it(struct config_mask *m, const char *text, size_t n, struct er
     else
         mark(m, root, CONFIG_SHOW_NOTHING);
     mark_repeated(m, root);
-    return !m->failed || err_set(e, ERR_INVALID_CONFIG, "too many secrets to mask");
+    return !m->failed || err_set(e, ERR_NO_MEMORY, "no memory to mask the configuration");
 }
 
 struct config_mask *config_mask_new(const char *text, size_t n, struct err *e)
@@ -262,6 +275,8 @@ const struct secret *const *config_mask_secrets(const struct config_mask *m)
 
 bool config_mask_sound(const struct config_mask *m, struct err *e)
 {
+    if (m->full)
+        return err_set(e, ERR_BAD_REQUEST, "more than %d secrets", LIMIT_YAML_MASKS);
     return !m->bare ||
            err_set(e, ERR_BAD_REQUEST, "a secret must be text: put the value on line %u in quotes",
                    m->bare->line);

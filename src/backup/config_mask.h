@@ -29,8 +29,13 @@ const char *config_mask_shown(const struct yaml_node *n, size_t *len);
 /* Its secrets, for masking what programs say of it; NULL-terminated, borrowed. */
 const struct secret *const *config_mask_secrets(const struct config_mask *m);
 /* A secret that is no text (a passphrase 1234 without quotes) would be quoted by borgmatic when it
- * complains: ERR_BAD_REQUEST with the option's name. */
+ * complains: ERR_BAD_REQUEST with its line. The same for more secrets than can be looked for. */
 bool config_mask_sound(const struct config_mask *m, struct err *e);
+
+/* Learns the secrets of the files that it includes (and those that they include) as well: borgmatic
+ * may quote them too. `dir`: what relative names start from. Files that cannot be read have none.
+ * Blocks: worker threads only. */
+void config_mask_includes(struct config_mask *m, const char *dir);
 
 /* `text` with each masked value that was sent back ("***") replaced by what `stored` (may be NULL)
  * has in its place: same path, in lists the same index or the element of the same name, label or

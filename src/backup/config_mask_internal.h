@@ -20,9 +20,12 @@ struct config_mask {
     struct secret *secrets[LIMIT_YAML_MASKS + 1];
     size_t secret_count;
     const struct yaml_node *bare; /* the first secret that is no text */
-    bool failed;
+    bool failed;                  /* memory */
+    bool full;                    /* more secrets than are looked for elsewhere */
 };
 
+/* One more secret (copied) to be masked wherever it stands. */
+void config_mask_learn(struct config_mask *m, const struct secret *s);
 /* A word that is long, of letters and digits: an id or a token. */
 bool config_looks_secret(const char *s, size_t n);
 /* Appends the text with passwords in URLs masked; each is told. False when there is none. */

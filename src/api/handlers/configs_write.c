@@ -130,6 +130,9 @@ static void on_judged(struct call *c, void *data)
         return;
     }
     config_wish_done(&p->wish);
+    if (p->e.code == ERR_BAD_REQUEST && !p->e.field[0])
+        (void)snprintf(p->e.field, sizeof p->e.field, "%s",
+                       call_json(c, "config") ? "config" : "yaml");
     call_error(c, &p->e);
 }
 
