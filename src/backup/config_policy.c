@@ -17,7 +17,7 @@ struct look {
 static bool refuse(const struct look *l, enum err_code code, const char *why)
 {
     char field[64];
-    (void)snprintf(field, sizeof field, "%.40s%s%.20s", l->key, l->member ? "." : "",
+    (void)snprintf(field, sizeof field, "%.40s%s%.22s", l->key, l->member ? "." : "",
                    l->member ? l->member : "");
     if (code == ERR_DISABLED)
         return err_field(l->e, code, field, "\"%s\": %s; only ENABLE_CONFIG_CODE=true allows it",
@@ -186,7 +186,7 @@ static bool pair(struct look *l, struct yaml_node *name, struct yaml_node *value
         return false;
     if (value->kind == YAML_MAP)
         return options(l, value, false);
-    return (value->kind == YAML_SCALAR && value->type == YAML_NULL) ||
+    return value->tag || (value->kind == YAML_SCALAR && value->type == YAML_NULL) ||
            refuse(l, ERR_BAD_REQUEST, "must be a section with options");
 }
 

@@ -4,8 +4,8 @@
  * One document of at most LIMIT_YAML bytes of UTF-8, LIMIT_YAML_DEPTH deep, LIMIT_YAML_NODES values
  * (LIMIT_YAML_SEEN with its aliases written out, so that a few lines cannot stand for millions).
  * The names are yaml_doc_* because libyaml has a yaml_free of its own, which ours would replace.
- * Plain scalars mean what PyYAML's safe loader takes them for (YAML 1.1), but dates stay text.
- * Pure; any thread. */
+ * Plain scalars mean what PyYAML's safe loader takes them for (YAML 1.1), but dates and "1:30.5"
+ * stay text. Pure; any thread. */
 #ifndef BASE_YAML_H
 #define BASE_YAML_H
 

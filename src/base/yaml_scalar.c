@@ -104,6 +104,8 @@ static bool is_float(const char *s, double *d)
         *d = one_of(s, none) ? (double)NAN : *s == '-' ? -HUGE_VAL : HUGE_VAL;
         return true;
     }
+    if ((*p < '0' || *p > '9') && (*s != '.' || s[1] < '0' || s[1] > '9'))
+        return false; /* "-.5" is text there, as is "_1.5" */
     char clean[NUMBER_MAX];
     size_t n = 0, dots = 0, figures = 0;
     for (const char *c = s; *c; c++)
