@@ -34,7 +34,7 @@ struct config_job {
     const char *kind;
     bool reading; /* changes nothing: shares the repositories' lock, ends when nobody waits */
     bool yields, unslotted;
-    bool queues; /* waits for its turn although the caller did not ask for it */
+    bool queues;         /* waits for its turn although the caller did not ask for it */
     bool equal_joins;    /* a reading job: an equal question waits for the same job */
     bool started;        /* answered as soon as it runs, as the reference API's check */
     bool document;       /* the answer is the job's document: always awaited */

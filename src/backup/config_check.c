@@ -188,14 +188,19 @@ static void after_worker(uv_work_t *w, int status)
     c->working = false;
     if (c->failed || c->stopped) {
         operation_fail(c->op, &e);
-    } else if (c->next >= total(c)) {
+        return;
+    }
+    if (c->next >= total(c)) {
         finish(c->op, c);
-    } else if (c->fault.code != ERR_NONE) {
+        return;
+    }
+    if (c->fault.code != ERR_NONE) {
         note(c, 1, "", c->fault.msg);
         look_on(c->op, c);
-    } else if (!ask(c->op, c, &e)) {
-        operation_fail(c->op, &e);
+        return;
     }
+    if (!ask(c->op, c, &e))
+        operation_fail(c->op, &e);
 }
 
 static void look_on(struct operation *op, struct check *c)

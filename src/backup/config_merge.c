@@ -91,11 +91,11 @@ static void merge(struct merging *g, struct yaml_node *n, struct yaml_node *stor
     bool list = n->kind == YAML_LIST;
     struct yaml_node *other = stored && stored->kind == n->kind ? stored : NULL;
     size_t index = 0;
-    for (struct yaml_node *k = n->first; k; k = list ? k->next : k->next->next) {
-        if (list)
-            merge(g, k, find_element(yaml_real(k), other, index++));
-        else if (k->next)
-            merge(g, k->next, yaml_get(other, yaml_real(k)->text ? yaml_real(k)->text : ""));
+    for (struct yaml_node *k = n->first; list && k; k = k->next)
+        merge(g, k, find_element(yaml_real(k), other, index++));
+    for (struct yaml_node *k = n->first; !list && k && k->next; k = k->next->next) {
+        const struct yaml_node *name = yaml_real(k);
+        merge(g, k->next, yaml_get(other, name->kind == YAML_SCALAR ? name->text : ""));
     }
 }
 

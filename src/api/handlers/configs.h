@@ -1,5 +1,5 @@
-/* Handlers of the configurations: what they are (configs.c), what borgmatic says of them and how
- * they are changed (configs_write.c). */
+/* configs: handlers of the configurations: what they are (configs.c), what borgmatic says of them
+ * and how they are changed (configs_write.c). */
 #ifndef API_HANDLERS_CONFIGS_H
 #define API_HANDLERS_CONFIGS_H
 
