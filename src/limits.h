@@ -267,4 +267,15 @@ enum {
     REPO_CREATE_DEADLINE_S = 600, /* making a repository: a few files */
 };
 
+/* ---- configurations ---- */
+enum {
+    LIMIT_YAML = 256 * 1024,            /* one configuration file: a large one has 20 KiB */
+    LIMIT_YAML_DEPTH = 32,              /* as JSON's */
+    LIMIT_YAML_NODES = 16 * 1024,       /* values in one text … */
+    LIMIT_YAML_SEEN = 64 * 1024,        /* … and with its aliases written out */
+    LIMIT_YAML_ARENA = 8 * 1024 * 1024, /* memory of one parsed text */
+    LIMIT_YAML_MASKS = 64,  /* secrets of one configuration that its output is searched for */
+    CONFIG_VALIDATE_S = 60, /* borgmatic reading one file: it was seen to need 0.4 s */
+};
+
 #endif

@@ -4,6 +4,7 @@
 #include "api/handlers/archives.h"
 #include "api/handlers/backup.h"
 #include "api/handlers/downloads.h"
+#include "api/handlers/configs.h"
 #include "api/handlers/events.h"
 #include "api/handlers/export.h"
 #include "api/handlers/jobs.h"
@@ -28,6 +29,8 @@ const struct route routes[] = {
 #include "api/routes/jobs.def"
 
 #include "api/routes/backup.def"
+
+#include "api/routes/configs.def"
 
 #include "api/routes/repositories.def"
 

@@ -100,7 +100,8 @@ static void on_run_done(void *arg, int code, int signal, size_t left)
     op->result.out_len = op->out.n;
     op->result.out_cut = op->out.failed;
     keep_tails(op);
-    op->result.err = op->err_tail ? op->err_tail : "";
+    op->result.stdout_tail = op->out_tail ? op->out_tail : "";
+    op->result.stderr_tail = op->err_tail ? op->err_tail : "";
     run_free(TAKE(op->run));
     op->control = NULL;
     op->plan->step(op, op->data, &op->result);
@@ -128,6 +129,8 @@ static void list_masked(const struct operation *op, const struct secret **out)
             out[n++] = op->context.masked[i];
     if (op->more_masked)
         out[n++] = op->more_masked;
+    for (size_t i = 0; i < op->mask_count; i++)
+        out[n++] = op->masks[i];
     out[n] = NULL;
 }
 
@@ -146,7 +149,7 @@ static void tell_recovery(struct operation *op)
 
 bool operation_start(struct operation *op, const struct operation_start *s, struct err *e)
 {
-    const struct secret *masked[LIMIT_REPOS + CONTEXT_MASKED + 2];
+    const struct secret *masked[LIMIT_REPOS + CONTEXT_MASKED + LIMIT_YAML_MASKS + 2];
     list_masked(op, masked);
     char cwd[64];
     (void)snprintf(cwd, sizeof cwd, "/proc/self/fd/%d", s->cwd_fd);
@@ -280,6 +283,7 @@ bool operation_program(struct operation *op, const struct operation_program *p, 
                                 .argv = p->argv,
                                 .env = operation_join(&a, op->context.env, p->env),
                                 .direct = true,
+                                .cwd_fd = p->cwd_fd,
                                 .out = p->out,
                                 .keep_max = p->keep_max};
     bool started = s.env ? operation_open_control(op, &control, e) && operation_start(op, &s, e)
@@ -319,6 +323,8 @@ static void operation_free(void *work)
     secret_free(op->borg_passphrase);
     secret_free(op->ssh_passphrase);
     secret_free(op->more_masked);
+    for (size_t i = 0; i < op->mask_count; i++)
+        secret_free(op->masks[i]);
     buf_wipe(&op->out);
     mem_free(op->repository);
     mem_free(op->out_tail);
@@ -435,6 +441,14 @@ const struct secret *operation_passphrase(const struct operation *op)
 bool operation_stopping(const struct operation *op)
 {
     return op->stopping;
+}
+
+bool operation_mask(struct operation *op, const struct secret *s)
+{
+    struct secret *copy = op->mask_count < LIMIT_YAML_MASKS ? secret_dup(s) : NULL;
+    if (copy)
+        op->masks[op->mask_count++] = copy;
+    return copy != NULL;
 }
 
 size_t operation_repo_count(const struct operation *op)

@@ -36,8 +36,8 @@ struct operation_result {
     const struct verdict *verdict; /* what borg said, its exit noted (operation_borg), or NULL */
     const char *out;               /* OPERATION_KEEP: stdout, NUL-terminated; "" otherwise */
     size_t out_len;
-    bool out_cut;    /* stdout was longer than keep_max */
-    const char *err; /* the last lines of stderr, masked; "" when there are none */
+    bool out_cut; /* stdout was longer than keep_max */
+    const char *stdout_tail, *stderr_tail; /* last lines of what became events, masked; never NULL */
 };
 
 struct operation_plan {
@@ -81,6 +81,10 @@ const struct backup_context *operation_context(const struct operation *op);
 const struct resolved *operation_config(const struct operation *op);
 const struct secret *operation_passphrase(const struct operation *op); /* the caller's, or NULL */
 bool operation_stopping(const struct operation *op);
+
+/* One more secret (copied) that the output of programs started from now on must not show; at most
+ * LIMIT_YAML_MASKS. False: no room. */
+bool operation_mask(struct operation *op, const struct secret *s);
 
 /* ---- the repositories concerned ---- */
 struct operation_repo {
@@ -141,6 +145,7 @@ struct operation_program {
     size_t keep_max;
     const char *ssh_key; /* askpass answers for this key file alone; NULL: for any */
     bool new_key;        /* it is ssh-keygen, and ssh_passphrase is for the key it makes */
+    int cwd_fd;          /* > 0: folder it starts in; stays the caller's */
 };
 bool operation_program(struct operation *op, const struct operation_program *p, struct err *e);
 
