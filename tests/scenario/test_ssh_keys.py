@@ -3,14 +3,13 @@
 import os
 import stat
 import subprocess
-import threading
 from pathlib import Path
 
 import pytest
 
 from fixtures import borg
 from fixtures.borg import Setup
-from fixtures.harness import PATH, Daemon, free_port, marked_processes, wait_for
+from fixtures.harness import FULL, PATH, Daemon, free_port, marked_processes, wait_for
 from fixtures.leaks import found_in
 from fixtures.sshd import Sshd
 
@@ -568,42 +567,45 @@ def test_a_host_that_never_answers_is_given_up_at_the_limit(faked):
 
 # ---- crashes and secrets ----
 
-@pytest.mark.seconds(120)
-def test_kill_9_in_the_middle_of_a_replacement_always_leaves_a_working_key(folder):
-    """Killed at ever later moments of the exchange, as long as it takes."""
+def killed_at(folder, call, n, route):
+    """An exchange in a daemon that dies at the n-th such call of a thread; True: it lived."""
+    prefix = ["strace", "-f", "-qq", "-e", f"trace={call}", "-e",
+              f"inject={call}:signal=SIGKILL:when={n}", "-o", "/dev/null"]
+    d = Daemon(folder, prefix=prefix, UV_THREADPOOL_SIZE="1")
+    try:
+        d.start()
+        lives = d.write.post(f"/ssh-keys/k1/{route}", {}).status == 200
+    except (OSError, AssertionError):  # it died, perhaps before it was ready
+        d.process.wait(20)
+        return False
+    d.stop()
+    return lives
+
+
+CALLS = ["linkat", "renameat"] + (["unlinkat", "fsync", "mkdirat"] if FULL else [])
+
+
+@pytest.mark.seconds(240)
+@pytest.mark.parametrize("route", ["replace", "rollback"])
+@pytest.mark.parametrize("call", CALLS)
+def test_kill_9_at_each_step_of_an_exchange_leaves_a_key_that_works(folder, call, route):
     with Daemon(folder / "d") as d:
         make(d, "k1")
-        path, replaced = d.ssh / "id_k1", 0
-        for n in range(12):
-            gone = threading.Event()
-            before = status(d, "k1")["fingerprint"]
-
-            def ask():
-                try:
-                    d.write.post("/ssh-keys/k1/replace", {})
-                except OSError:
-                    pass
-                gone.set()
-
-            asking = threading.Thread(target=ask)
-            asking.start()
-            work = d.ssh / ".borgmatic-api"
-            known_before = set(os.listdir(work))
-            wait_for(lambda: set(os.listdir(work)) != known_before or gone.is_set())
-            while n % 4 and not gone.is_set() and not (work / "id_k1.next").exists():
-                pass
-            for _ in range(n * 40):
-                path.exists()
-            d.kill()
-            asking.join()
-            opened = subprocess.run(["ssh-keygen", "-y", "-P", "", "-f", path], capture_output=True)
-            assert opened.returncode == 0, opened.stderr
-            d.start()
+        assert d.write.post("/ssh-keys/k1/replace", {}).status == 200
+    path = folder / "d" / "ssh" / "id_k1"
+    for n in range(1, 60):
+        lived = killed_at(folder / "d", call, n, route)
+        opened = subprocess.run(["ssh-keygen", "-y", "-P", "", "-f", path], capture_output=True,
+                                text=True)
+        assert opened.returncode == 0, (n, opened.stderr)
+        with Daemon(folder / "d") as d:
             now = status(d, "k1")
-            assert now["problem"] is None, now
-            replaced += now["fingerprint"] != before
-            assert not list(work.glob("new-*"))
-        assert replaced < 12
+        assert now["problem"] is None and path.stat().st_mode & 0o777 == 0o600, (n, now)
+        assert path.with_suffix(".pub").read_text().split()[1] == opened.stdout.split()[1], n
+        assert not list((folder / "d" / "ssh" / ".borgmatic-api").glob("new-*"))
+        if lived:
+            break
+    assert lived and n > 1
 
 
 def test_no_passphrase_of_a_key_is_seen_by_any_program(folder):
