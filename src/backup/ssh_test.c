@@ -134,6 +134,8 @@ static bool judge_ssh(struct ssh_test *t, struct operation *op, const struct ope
     if (strcmp(word, "ok") == 0)
         return true;
     ssh_probe_sentence(last->err, sentence, sizeof sentence);
+    if (strstr(last->err, "incorrect passphrase supplied"))
+        (void)snprintf(sentence, sizeof sentence, "the key's passphrase is wrong");
     found_fault(t, op, step_of(word), word, sentence);
     return false;
 }

@@ -126,6 +126,9 @@ def test_what_is_wrong_with_a_new_key_is_named(shared, body, field, error):
 def test_the_list_of_hosts_is_no_key_and_a_reader_makes_none(shared):
     refused(shared.write.post("/ssh-keys/known-hosts/replace", {}), 400, "bad_request", "label")
     refused(shared.read.get("/ssh-keys/known-hosts/status"), 400, "bad_request", "label")
+    for body in ("/ssh-keys/k1.pub", "/ssh-keys/k1.pub/test", "/ssh-keys/k1.pub/rollback"):
+        refused(shared.write.post(body, {}), 400, "bad_request", "label")
+    refused(shared.write.request("DELETE", "/ssh-keys/k1.pub"), 400, "bad_request", "label")
     refused(shared.read.post("/ssh-keys/never", {}), 403, "insufficient_role")
     refused(shared.read.get("/ssh-keys/never/pub"), 404, "not_found")
     assert status(shared, "never")["exists"] is False
@@ -260,8 +263,9 @@ def test_each_step_that_fails_is_named(shared, server):
         f"[127.0.0.1]:{server.port} " + line["public"] + "\n")
     failed_at(attempt(shared, "k3", server, **both), "host_key", "host_key_changed")
     trust(shared, server)
-    failed_at(attempt(shared, "k3", server, ssh_passphrase=OTHER), "authentication",
-              "ssh_auth_failed")
+    found = attempt(shared, "k3", server, ssh_passphrase=OTHER)
+    failed_at(found, "authentication", "ssh_auth_failed")
+    assert "passphrase" in found["sentence"]
     failed_at(attempt(shared, "k3", server), "authentication", "ssh_auth_failed")
     authorize(server)
     failed_at(attempt(shared, "k3", server, **both), "authentication", "ssh_auth_failed")
