@@ -87,7 +87,7 @@ static bool do_rollback(struct file_call *f, struct buf *out, struct err *e)
 
 void ssh_keys_list(struct call *c)
 {
-    ask(c, do_list);
+    file_call(c, &(struct file_call){.work = do_list, .dir = c->app->config->ssh_dir});
 }
 
 void ssh_keys_status(struct call *c)
