@@ -76,7 +76,11 @@ static void schema(struct buf *b, int indent, const struct param *p)
     case PARAM_OBJECT:
         (void)buf_printf(b, "%*stype: object\n", indent, "");
         return;
-    case PARAM_BYTES:
+    case PARAM_BYTES: /* percent-encoded in an address, also where they are no UTF-8 */
+        (void)buf_printf(b, "%*stype: string\n", indent, "");
+        key(b, indent, "pattern", "^[^\\x00]*$");
+        string_bounds(b, indent, p->min, p->max);
+        return;
     case PARAM_TEXT:
     case PARAM_STRING:
         (void)buf_printf(b, "%*stype: string\n", indent, "");

@@ -134,6 +134,12 @@ static bool judge_ssh(struct ssh_test *t, struct operation *op, const struct ope
     if (strcmp(word, "ok") == 0)
         return true;
     ssh_probe_sentence(last->stderr_tail, sentence, sizeof sentence);
+    /* ssh is silent about a passphrase that does not fit: both must be said. */
+    size_t n = strlen(sentence);
+    if (strcmp(word, "ssh_auth_failed") == 0)
+        (void)snprintf(sentence + n, sizeof sentence - n,
+                       " (the server does not accept the key, or the key's passphrase is wrong or "
+                       "missing)");
     found_fault(t, op, step_of(word), word, sentence);
     return false;
 }

@@ -161,14 +161,19 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+bool sshkeys_label(const char *label)
+{
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    size_t n = strlen(label);
+    return n > 0 && n <= LIMIT_LABEL && !strchr("._-", label[0]) && strspn(label, letters) == n &&
+           strcmp(label, "known-hosts") != 0 && (n < 4 || strcmp(label + n - 4, ".pub") != 0);
+}
+
 /* The label by which the routes reach it, or NULL. */
 static const char *label_of(const char *name)
 {
-    static const char after[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-    const char *label = strncmp(name, "id_", 3) == 0 ? name + 3 : "";
-    size_t n = strlen(label);
-    bool ok = n > 0 && n <= LIMIT_LABEL && !strchr("._-", label[0]) && strspn(label, after) == n;
-    return ok && strcmp(label, "known-hosts") != 0 ? label : NULL;
+    return strncmp(name, "id_", 3) == 0 && sshkeys_label(name + 3) ? name + 3 : NULL;
 }
 
 static void write_item(struct jsonw *w, int dir, const char *name)

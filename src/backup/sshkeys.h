@@ -8,6 +8,9 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+/* A label by which a key can be reached: what is no name of another file. Pure. */
+bool sshkeys_label(const char *label);
+
 /* "keys":["id_k1"],"items":[…]: at most SSHKEYS_LISTED, by name. */
 bool sshkeys_list(const char *dir, struct buf *members, struct err *e);
 /* "exists","private","public", what the key is, what is kept aside, what waits. */

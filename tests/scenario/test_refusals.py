@@ -10,6 +10,7 @@ from fixtures.routes import described, fill
 
 # What makes a path whole; each of it is of the right shape.
 PATH = {"label": "one", "id": "create:1", "job_id": "create:1", "archive": "a"}
+BYTES = r"^[^\x00]*$"  # a name as a file system has it
 PIECE = 400  # bytes of a long text in a query, whose target is bounded as a whole
 
 
@@ -28,6 +29,8 @@ def wrong_values(schema):
     if "enum" in schema:
         return ["none-of-them", 1]
     values = [7, ["x"], {}]
+    if schema.get("pattern") == BYTES:
+        return [*values, "x" * (schema["maxLength"] + 1)]
     if "pattern" in schema:
         values += ["../x", "", "a b"]
     else:

@@ -3,14 +3,13 @@
 import os
 import stat
 import subprocess
-import threading
 from pathlib import Path
 
 import pytest
 
 from fixtures import borg
 from fixtures.borg import Setup
-from fixtures.harness import PATH, Daemon, free_port, marked_processes, wait_for
+from fixtures.harness import FULL, PATH, Daemon, free_port, marked_processes, wait_for
 from fixtures.leaks import found_in
 from fixtures.sshd import Sshd
 
@@ -127,6 +126,9 @@ def test_what_is_wrong_with_a_new_key_is_named(shared, body, field, error):
 def test_the_list_of_hosts_is_no_key_and_a_reader_makes_none(shared):
     refused(shared.write.post("/ssh-keys/known-hosts/replace", {}), 400, "bad_request", "label")
     refused(shared.read.get("/ssh-keys/known-hosts/status"), 400, "bad_request", "label")
+    for body in ("/ssh-keys/k1.pub", "/ssh-keys/k1.pub/test", "/ssh-keys/k1.pub/rollback"):
+        refused(shared.write.post(body, {}), 400, "bad_request", "label")
+    refused(shared.write.request("DELETE", "/ssh-keys/k1.pub"), 400, "bad_request", "label")
     refused(shared.read.post("/ssh-keys/never", {}), 403, "insufficient_role")
     refused(shared.read.get("/ssh-keys/never/pub"), 404, "not_found")
     assert status(shared, "never")["exists"] is False
@@ -261,8 +263,9 @@ def test_each_step_that_fails_is_named(shared, server):
         f"[127.0.0.1]:{server.port} " + line["public"] + "\n")
     failed_at(attempt(shared, "k3", server, **both), "host_key", "host_key_changed")
     trust(shared, server)
-    failed_at(attempt(shared, "k3", server, ssh_passphrase=OTHER), "authentication",
-              "ssh_auth_failed")
+    found = attempt(shared, "k3", server, ssh_passphrase=OTHER)
+    failed_at(found, "authentication", "ssh_auth_failed")
+    assert "passphrase" in found["sentence"]
     failed_at(attempt(shared, "k3", server), "authentication", "ssh_auth_failed")
     authorize(server)
     failed_at(attempt(shared, "k3", server, **both), "authentication", "ssh_auth_failed")
@@ -568,42 +571,45 @@ def test_a_host_that_never_answers_is_given_up_at_the_limit(faked):
 
 # ---- crashes and secrets ----
 
-@pytest.mark.seconds(120)
-def test_kill_9_in_the_middle_of_a_replacement_always_leaves_a_working_key(folder):
-    """Killed at ever later moments of the exchange, as long as it takes."""
+def killed_at(folder, call, n, route):
+    """An exchange in a daemon that dies at the n-th such call of a thread; True: it lived."""
+    prefix = ["strace", "-f", "-qq", "-e", f"trace={call}", "-e",
+              f"inject={call}:signal=SIGKILL:when={n}", "-o", "/dev/null"]
+    d = Daemon(folder, prefix=prefix, UV_THREADPOOL_SIZE="1")
+    try:
+        d.start()
+        lives = d.write.post(f"/ssh-keys/k1/{route}", {}).status == 200
+    except (OSError, AssertionError):  # it died, perhaps before it was ready
+        d.process.wait(20)
+        return False
+    d.stop()
+    return lives
+
+
+CALLS = ["linkat", "renameat"] + (["unlinkat", "fsync", "mkdirat"] if FULL else [])
+
+
+@pytest.mark.seconds(240)
+@pytest.mark.parametrize("route", ["replace", "rollback"])
+@pytest.mark.parametrize("call", CALLS)
+def test_kill_9_at_each_step_of_an_exchange_leaves_a_key_that_works(folder, call, route):
     with Daemon(folder / "d") as d:
         make(d, "k1")
-        path, replaced = d.ssh / "id_k1", 0
-        for n in range(12):
-            gone = threading.Event()
-            before = status(d, "k1")["fingerprint"]
-
-            def ask():
-                try:
-                    d.write.post("/ssh-keys/k1/replace", {})
-                except OSError:
-                    pass
-                gone.set()
-
-            asking = threading.Thread(target=ask)
-            asking.start()
-            work = d.ssh / ".borgmatic-api"
-            known_before = set(os.listdir(work))
-            wait_for(lambda: set(os.listdir(work)) != known_before or gone.is_set())
-            while n % 4 and not gone.is_set() and not (work / "id_k1.next").exists():
-                pass
-            for _ in range(n * 40):
-                path.exists()
-            d.kill()
-            asking.join()
-            opened = subprocess.run(["ssh-keygen", "-y", "-P", "", "-f", path], capture_output=True)
-            assert opened.returncode == 0, opened.stderr
-            d.start()
+        assert d.write.post("/ssh-keys/k1/replace", {}).status == 200
+    path = folder / "d" / "ssh" / "id_k1"
+    for n in range(1, 60):
+        lived = killed_at(folder / "d", call, n, route)
+        opened = subprocess.run(["ssh-keygen", "-y", "-P", "", "-f", path], capture_output=True,
+                                text=True)
+        assert opened.returncode == 0, (n, opened.stderr)
+        with Daemon(folder / "d") as d:
             now = status(d, "k1")
-            assert now["problem"] is None, now
-            replaced += now["fingerprint"] != before
-            assert not list(work.glob("new-*"))
-        assert replaced < 12
+        assert now["problem"] is None and path.stat().st_mode & 0o777 == 0o600, (n, now)
+        assert path.with_suffix(".pub").read_text().split()[1] == opened.stdout.split()[1], n
+        assert not list((folder / "d" / "ssh" / ".borgmatic-api").glob("new-*"))
+        if lived:
+            break
+    assert lived and n > 1
 
 
 def test_no_passphrase_of_a_key_is_seen_by_any_program(folder):

@@ -21,9 +21,10 @@
 static bool label_ok(struct call *c, const char *label)
 {
     struct err e;
-    if (strcmp(label, "known-hosts") != 0)
+    if (sshkeys_label(label))
         return true;
-    (void)err_field(&e, ERR_BAD_REQUEST, "label", "known-hosts is the list of hosts, not a key");
+    (void)err_field(&e, ERR_BAD_REQUEST, "label",
+                    "a key cannot be called known-hosts, nor end in .pub");
     call_error(c, &e);
     return false;
 }
@@ -86,7 +87,7 @@ static bool do_rollback(struct file_call *f, struct buf *out, struct err *e)
 
 void ssh_keys_list(struct call *c)
 {
-    ask(c, do_list);
+    file_call(c, &(struct file_call){.work = do_list, .dir = c->app->config->ssh_dir});
 }
 
 void ssh_keys_status(struct call *c)
@@ -102,7 +103,8 @@ void ssh_keys_pub(struct call *c)
 static bool allowed(struct call *c, const char *action)
 {
     const char *label = call_str(c, "label", "");
-    return key_is_free(c, label) && call_audit(c, action, label, NULL, NULL, "allowed");
+    return label_ok(c, label) && key_is_free(c, label) &&
+           call_audit(c, action, label, NULL, NULL, "allowed");
 }
 
 void ssh_keys_delete(struct call *c)
@@ -325,11 +327,11 @@ static void test_now(struct call *c)
     struct stat st;
     struct err e;
     const char *config = call_str(c, "repository", NULL);
-    struct asked *a = asked_new(c);
+    struct asked *a = label_ok(c, call_str(c, "label", "")) ? asked_new(c) : NULL;
     if (!a)
         return;
     a->own_key = lstat(a->path, &st) == 0;
-    if (!label_ok(c, a->label) || !target_ok(c, a->own_key))
+    if (!target_ok(c, a->own_key))
         return;
     if (a->own_key && !S_ISREG(st.st_mode)) {
         (void)err_set(&e, ERR_UNAVAILABLE, "id_%s is a symbolic link or no regular file", a->label);
