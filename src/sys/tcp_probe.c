@@ -184,10 +184,14 @@ struct tcp_probe *tcp_probe_start(uv_loop_t *loop, const char *host, int port, u
     (void)uv_timer_init(loop, &p->deadline);
     (void)uv_timer_init(loop, &p->stagger);
     p->deadline.data = p->stagger.data = p->lookup.data = p;
-    if (uv_getaddrinfo(loop, &p->lookup, on_names, host, service, &hints) != 0) {
+    int r = uv_getaddrinfo(loop, &p->lookup, on_names, host, service, &hints);
+    if (r != 0) {
         p->over = true;
         tcp_probe_free(p);
-        (void)err_set(e, ERR_NO_MEMORY, "no memory for this request");
+        if (r == UV_ENOMEM)
+            (void)err_set(e, ERR_NO_MEMORY, "no memory for this request");
+        else
+            (void)err_field(e, ERR_BAD_REQUEST, "host", "is no name of a host");
         return NULL;
     }
     p->refs++;

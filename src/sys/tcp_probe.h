@@ -23,7 +23,7 @@ struct tcp_probe_result {
 };
 
 /* `done` runs once, never from inside; tcp_probe_free in it or later is the owner's. NULL and `e`:
- * no memory. */
+ * no memory, or ERR_BAD_REQUEST on "host". */
 struct tcp_probe *tcp_probe_start(uv_loop_t *loop, const char *host, int port, unsigned timeout_ms,
                                   void (*done)(void *arg, const struct tcp_probe_result *r),
                                   void *arg, struct err *e);

@@ -149,6 +149,27 @@ def test_readers_living_dead_and_elsewhere(locks, one):
     Path(one.repository, "lock.roster").unlink()
 
 
+def test_the_shared_lock_of_a_living_borg(locks, one):
+    large = locks.folder / "large"
+    large.write_bytes(os.urandom(1 << 20))
+    borg.borg(one.home, "create", f"{one.repository}::large", large)
+    env = {"PATH": borg.PATH, "HOME": str(one.home),
+           "BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK": "yes"}
+    reader = subprocess.Popen(["borg", "extract", "--stdout", f"{one.repository}::large"], env=env,
+                              stdout=subprocess.PIPE)  # and nobody reads it to its end
+    reader.stdout.read(1)
+    try:
+        found = seen(locks, one)
+        assert found["locked"] is True and found["exclusive"] == [] and found["stale"] is False
+        entry, = found["shared"]
+        assert entry["pid"] == reader.pid and entry["holder"] == "alive" and entry["since"]
+        assert_refused(locks, break_lock(locks, "one"), "lock_in_use", one)
+    finally:
+        reader.stdout.read()
+        assert reader.wait() == 0
+    assert seen(locks, one)["state"] == "free"
+
+
 def test_a_stale_lock(locks, one):
     pid = killed_holder(one.home, one.repository)
     found = seen(locks, one)
@@ -406,6 +427,18 @@ def test_all_at_once(folder):
             assert listed["free"]["rc"] is None and borg.is_locked(free.repository)
         reply = daemon.write.post("/borgmatic-locks/emergency-break-all", {"force": True})
         assert reply.status == 400 and reply.json["errors"][0]["field"] == "reason", reply
+
+
+def test_a_remote_repository_without_its_passphrase(locks, remote):
+    location = remote.sshd.location(locks.folder / "closed-repository")
+    borg.make_repository(locks.home, location, "correct horse battery", remote.rsh)
+    borg.write_config(locks.configs / "closed.yaml", [remote.source], [location],
+                      ssh_command=remote.rsh)
+    answer = check(locks, "closed")
+    assert answer["locked"] is None and "passphrase" in answer["problem"], answer
+    assert break_lock(locks, "closed").json["error"] == "lock_holder_unknown"
+    reply = break_lock(locks, "closed", borg_passphrase="correct horse battery")
+    assert reply.status == 200 and reply.json["broken"] is False, reply
 
 
 @pytest.mark.seconds(120)

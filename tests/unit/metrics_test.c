@@ -60,7 +60,12 @@ static void ended_jobs_show_by_kind_and_target(void **state)
     job_finish(job_begin("create", "prod", false), JOB_SUCCEEDED);
     job_finish(job_begin("create", "prod", false), JOB_FAILED);
     job_finish(job_begin("check", NULL, true), JOB_SUCCEEDED);
+    job_finish(job_begin("verify-restore", "prod", false), JOB_SUCCEEDED);
+    job_finish(job_begin("verify-restore", "lab", false), JOB_FAILED);
     const char *a = text("?format=prometheus", KIT_READ);
+    assert_non_null(
+        strstr(a, "borgmatic_api_restore_verified_timestamp_seconds{target=\"prod\"} 1"));
+    assert_null(strstr(a, "borgmatic_api_restore_verified_timestamp_seconds{target=\"lab\"}"));
     assert_non_null(strstr(
         a, "borgmatic_api_jobs_total{type=\"create\",target=\"prod\",result=\"succeeded\"} 1\n"));
     assert_non_null(strstr(
