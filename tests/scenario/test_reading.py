@@ -64,7 +64,7 @@ def ask_everything(daemon, job):
         for label in ("local", "remote") if "{label}" in pattern else ("local",):
             values = {"label": "reader" if pattern.startswith("/ssh-keys") else label, "id": job,
                       "job_id": job, "archive": "latest"}
-            query = f"?host=127.0.0.1&port={daemon.port}" if name == "net-tcp-check" else ""
+            query = f"?host=127.0.0.1&port={daemon.port}" if name == "tcp-check" else ""
             body = BODIES.get(name, {}) if method == "POST" else None
             reply = daemon.read.request(method, fill(pattern, values) + query, body)
             said[name, label] = reply.status
