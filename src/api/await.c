@@ -28,6 +28,15 @@ static struct call *finish(struct await *a)
     return c;
 }
 
+static void write_code(struct jsonw *w, const struct job *j)
+{
+    jsonw_key(w, "returncode");
+    if (job_exit_code(j) >= 0)
+        jsonw_int(w, job_exit_code(j));
+    else /* no program was run */
+        jsonw_null(w);
+}
+
 static void answer_success(struct call *c, const struct job *j)
 {
     struct buf b;
@@ -35,7 +44,7 @@ static void answer_success(struct call *c, const struct job *j)
     call_begin(c, &b, &w, true);
     jsonw_kstr(&w, "job_id", job_id(j));
     jsonw_kstr(&w, "state", job_state_name(job_state(j)));
-    jsonw_kint(&w, "returncode", job_exit_code(j));
+    write_code(&w, j);
     jsonw_kstr(&w, "stdout", job_stdout_tail(j));
     jsonw_kstr(&w, "stderr", job_stderr_tail(j));
     if (c->members)
@@ -67,11 +76,7 @@ static void answer_ended(struct call *c, const struct job *j)
     call_begin_error(c, &b, &w, &e);
     jsonw_kstr(&w, "job_id", job_id(j));
     jsonw_kstr(&w, "state", job_state_name(job_state(j)));
-    jsonw_key(&w, "returncode");
-    if (job_exit_code(j) >= 0)
-        jsonw_int(&w, job_exit_code(j));
-    else
-        jsonw_null(&w);
+    write_code(&w, j);
     jsonw_kstr(&w, "stdout", job_stdout_tail(j));
     jsonw_kstr(&w, "stderr", job_stderr_tail(j));
     if (c->fault_members)

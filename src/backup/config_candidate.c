@@ -63,6 +63,8 @@ static bool look(const struct config_wish *w, struct config_candidate *c,
     bool read = config_files_read(w->dir, w->label, f, &text, &found);
     c->created = found.code == ERR_NOT_FOUND;
     c->mode = c->created ? 0600 : f->st.st_mode & 0777;
+    c->uid = f->st.st_uid;
+    c->gid = f->st.st_gid;
     (void)snprintf(c->etag, sizeof c->etag, "%s", f->etag);
     int k = c->created ? snprintf(c->path, sizeof c->path, "%s/%s.yaml", w->dir, w->label)
                        : snprintf(c->path, sizeof c->path, "%s", f->path);
@@ -88,8 +90,8 @@ static bool judge(const struct config_wish *w, struct config_candidate *c,
     c->mask = config_mask_new(buf_str(&c->text), c->text.n, e);
     if (c->mask)
         config_mask_includes(c->mask, w->dir);
-    return c->mask && config_policy(config_mask_root(c->mask), w->code, e) &&
-           config_mask_sound(c->mask, e);
+    return c->mask && config_text_ok(buf_str(&c->text), c->text.n, e) &&
+           config_policy(config_mask_root(c->mask), w->code, e) && config_mask_sound(c->mask, e);
 }
 
 struct config_candidate *config_candidate_make(const struct config_wish *w, struct err *e)

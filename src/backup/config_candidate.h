@@ -21,6 +21,8 @@ struct config_candidate {
     bool created;           /* there is no such file yet */
     char etag[CONFIG_ETAG]; /* of the file as it is, "" when there is none */
     mode_t mode;
+    uid_t uid; /* whose the file is, when there is one */
+    gid_t gid;
     struct buf text;          /* masked values put back */
     struct config_mask *mask; /* of that text */
 };

@@ -198,6 +198,16 @@ static bool options(struct look *l, struct yaml_node *map, bool sections)
     return true;
 }
 
+bool config_text_ok(const char *text, size_t n, struct err *e)
+{
+    static const char *const odd[] = {"\xC2\x85", "\xE2\x80\xA8", "\xE2\x80\xA9", "\xEF\xBB\xBF"};
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
+        if (memmem(text, n, odd[i], strlen(odd[i])))
+            return err_set(e, ERR_BAD_REQUEST,
+                           "must not hold a byte order mark or U+0085, U+2028, U+2029 unescaped");
+    return true;
+}
+
 bool config_policy(struct yaml_node *root, bool code, struct err *e)
 {
     struct look l = {.code = code, .key = "", .e = e};

@@ -7,6 +7,7 @@
 #include "sys/fsafe.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -98,24 +99,31 @@ static bool prepare(struct put *p, struct err *e)
     return p->dir_fd >= 0 && write_part(p, e);
 }
 
-/* Judged anew: while borgmatic looked at it, somebody may have written the file by hand. */
+/* Judged anew: while borgmatic looked at it, somebody may have changed the file by hand. What is
+ * written is what was judged, to the byte. */
 static bool replace(struct put *p, struct err *e)
 {
     drop_part(p);
     struct config_candidate *now = config_candidate_make(&p->wish, e);
     if (!now)
         return false;
-    bool same = strcmp(now->etag, p->made->etag) == 0 && now->text.n == p->made->text.n &&
+    bool same = now->text.n == p->made->text.n &&
                 memcmp(buf_str(&now->text), buf_str(&p->made->text), now->text.n) == 0;
-    config_candidate_free(now);
+    config_candidate_free(p->made);
+    p->made = now;
     if (!same)
-        return err_set(e, ERR_PRECONDITION, "the configuration was changed meanwhile");
+        return err_set(e, ERR_PRECONDITION,
+                       "stored values that masks stand for were changed meanwhile");
     int dir = open_folder(p->wish.dir, e);
     if (dir < 0)
         return false;
     const struct config_candidate *c = p->made;
     bool ok = fsafe_write(dir, c->name, buf_str(&c->text), c->text.n, c->mode, !c->created, e);
     struct stat st;
+    /* Whoever reads it by its group must still be able to; where we may not, it is ours now. */
+    if (ok && !c->created && (c->uid != geteuid() || c->gid != getegid()) &&
+        fchownat(dir, c->name, c->uid, c->gid, AT_SYMLINK_NOFOLLOW) != 0)
+        errno = 0;
     if (ok && fstatat(dir, c->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
         config_files_etag(&st, p->etag);
     (void)close(dir);
@@ -188,6 +196,7 @@ static void end(struct put *p, const struct verdict_result *v, bool done)
 static void on_replaced(struct put *p)
 {
     struct verdict_result v = {.state = VERDICT_SUCCEEDED};
+    operation_is_done(p->op);
     (void)snprintf(v.word, sizeof v.word, "%s",
                    p->made->created ? "config_created" : "config_replaced");
     (void)snprintf(v.sentence, sizeof v.sentence, "the configuration was written");

@@ -206,7 +206,7 @@ static void end(struct mount *m)
         return;
     }
     if (!m->cancelled)
-        operation_keep(m->op);
+        operation_is_done(m->op);
     operation_end_well(m->op, "unmounted", m->why ? m->why : "it was unmounted by somebody else",
                        NULL);
 }

@@ -152,8 +152,6 @@ bool operation_program(struct operation *op, const struct operation_program *p, 
 /* Work that blocks (files): `work` on a worker thread, then `step`. It is not ended by a stop,
  * which the step then sees. */
 bool operation_worker(struct operation *op, void (*work)(void *data), struct err *e);
-/* What was to be done is done: a stop that came too late does not decide the end. */
-void operation_is_done(struct operation *op);
 /* The exit code for the record, where the last program's own would mislead. */
 void operation_exit_code(struct operation *op, int code);
 /* Lines of ours on stdout: events, and the answer's "stdout" instead of the last program's. Only
@@ -166,6 +164,9 @@ struct run *operation_run(struct operation *op);
 const struct operation_result *operation_last(const struct operation *op);
 
 /* ---- the end; once; nothing may run ---- */
+/* What the job is for has been done and cannot be taken back: a stop that is asked for does not
+ * change how it ends any more. */
+void operation_is_done(struct operation *op);
 /* `result`: JSON of the record's "result", or NULL: {"repositories":[…]}. A stop that was asked for
  * decides word and sentence unless everything had ended before. */
 void operation_end(struct operation *op, const struct verdict_result *v, const char *result);
@@ -175,8 +176,6 @@ void operation_end_worst(struct operation *op, const char *members);
 /* This verdict, and a result made as above. */
 void operation_end_as(struct operation *op, const struct verdict_result *v, const char *members);
 void operation_fail(struct operation *op, const struct err *e);
-/* The end that follows is the one that was meant: a stop that was asked for does not decide it. */
-void operation_keep(struct operation *op);
 /* Joins the sentence when a stop that was asked for decides it; static, or NULL. */
 void operation_stop_note(struct operation *op, const char *note);
 /* Says "succeeded" with this word and sentence. */

@@ -110,7 +110,7 @@ static void stop_words(const struct operation *op, struct verdict_result *v)
                    op->result.left ? "; some of its processes could not be ended" : "");
 }
 
-void operation_keep(struct operation *op)
+void operation_is_done(struct operation *op)
 {
     op->over_before_stop = true;
 }

@@ -24,11 +24,6 @@ bool operation_worker(struct operation *op, void (*work)(void *data), struct err
            err_set(e, ERR_UNAVAILABLE, "no worker thread can be had");
 }
 
-void operation_is_done(struct operation *op)
-{
-    op->over_before_stop = true;
-}
-
 void operation_exit_code(struct operation *op, int code)
 {
     op->result.code = code;

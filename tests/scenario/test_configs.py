@@ -225,6 +225,28 @@ def test_no_secret_of_a_configuration_leaves(folder, flat):
         assert found_below(SECRETS.values(), folder, (daemon.configs,)) == []
 
 
+def test_what_borgmatic_quotes_is_masked(coding):
+    """It writes out a value of the wrong type, also one that stands in an included file."""
+    wrong = yaml.safe_dump({"encryption_passphrase": [SECRETS["include"]]})
+    (coding.configs / "wrong.inc").write_text(wrong)
+    included = text() + f"{'storage' if OLD else '<<'}: !include wrong.inc\n"
+    database = config(postgresql_databases={"name": "x", "password": SECRETS["db"]})
+    for body in ({"yaml": included}, {"config": database}):
+        got = refused(put(coding, "quoted", **body), 400, "validate_error")
+        assert "***" in got["validation"]["stderr"] + got["validation"]["stdout"], got
+        events = coding.events(got["job_id"])
+        assert any("***" in e["line"] for e in events)
+        assert found_in(SECRETS.values(), repr((got, events)).encode()) == []
+        path = coding.configs / "quoted.yaml"
+        path.write_text(body.get("yaml") or yaml.safe_dump(body["config"]))
+        asked = coding.read.post("/config/validate/quoted")
+        assert asked.json["valid"] is False, asked
+        assert "***" in asked.json["stderr"] + asked.json["stdout"], asked
+        assert found_in(SECRETS.values(), asked.body) == []
+        path.unlink()
+    assert found_below(SECRETS.values(), coding.state) == []
+
+
 def test_json_has_what_pyyaml_reads(shared):
     samples = ["~", "yes", "No", "0o17", "017", "0x1F", "1_000", "1:30", "12e03", "1e+3", "1.5",
                "-.5", "6.8523015e+5", "0b11", "08", "+7", "null", "'null'", "True", "on", "y",
@@ -304,7 +326,8 @@ def test_each_field_that_is_wrong_is_named(shared):
                         ("process_timeout", {"config": sent, "process_timeout": 0}),
                         ("overwrte", {"config": sent, "overwrte": True}),
                         ("yaml", {"yaml": "a: [1"}), ("yaml", {"yaml": "# nothing"}),
-                        ("yaml", {"yaml": "- a"}),
+                        ("yaml", {"yaml": "- a"}), ("yaml", {"yaml": "\ufeffprefix: a"}),
+                        ("yaml", {"yaml": "prefix: a # b\u2028keep_daily: 1"}),
                         ("config", {"config": config(encryption_passphrase="***")})):
         refused(put(shared, "f", **body), 400, "bad_request", field)
     refused(put(shared, "-f", config=sent), 400, "bad_request", "label")
@@ -330,8 +353,8 @@ def test_what_borgmatic_refuses_changes_nothing(shared):
     assert state_of(shared.configs) == state
     assert list((shared.state / "config-check").iterdir()) == []
     # Without being asked borgmatic cannot refuse.
-    assert put(shared, "v", config=config(keep_daily="many"), overwrite=True,
-               validate=False).json["validation"] is None
+    got = put(shared, "v", config=config(keep_daily="many"), overwrite=True, validate=False).json
+    assert got["ok"] and got["validated"] is False and got["validation"] is got["returncode"] is None
     (shared.configs / "v.yaml").unlink()
 
 
@@ -445,13 +468,43 @@ def test_conditions(shared):
     (shared.configs / "c.yaml").unlink()
 
 
-def test_a_yml_file_keeps_its_name_and_mode(shared):
+def test_a_change_by_hand_while_borgmatic_looks_is_not_overwritten(coding):
+    path, gate = coding.configs / "hand.yaml", coding.configs / "hand.inc"
+    os.mkfifo(gate)
+    slow = text(keep_daily=1) + f"{'output' if OLD else '<<'}: !include hand.inc\n"
+    for by_hand, headers, more, status in (
+            (text(prefix="mine"), ["If-Match"], "", 412),
+            (text(encryption_passphrase="another one"), [], masked_passphrase(), 412),
+            (text(prefix="mine"), [], "", 200)):
+        path.write_text(text(encryption_passphrase="first one"))
+        headers = {k: coding.read.get("/configs/hand").json["etag"] for k in headers}
+        sent = slow + more
+        with ThreadPoolExecutor(1) as pool:
+            reply = pool.submit(put, coding, "hand", headers=headers, yaml=sent, overwrite=True)
+            wait_for(lambda: list((coding.state / "config-check").glob("*.yaml")), 20, "it looks")
+            path.with_suffix(".new").write_text(by_hand)
+            os.replace(path.with_suffix(".new"), path)
+            gate.write_text("color: false\n")  # borgmatic reads on
+            reply = reply.result()
+        assert reply.status == status, reply
+        assert path.read_text() == (sent if status == 200 else by_hand)
+    path.unlink()
+
+
+def masked_passphrase():
+    return ("storage:\n  encryption_passphrase: '***'\n" if OLD
+            else "encryption_passphrase: '***'\n")
+
+
+def test_a_yml_file_keeps_its_name_mode_and_group(shared):
     path = shared.configs / "short.yml"
     path.write_text(text())
     path.chmod(0o640)
+    os.chown(path, -1, 4)
     reply = put(shared, "short", config=config(), overwrite=True, validate=False)
     assert reply.status == 200 and reply.json["path"] == str(path)
-    assert path.stat().st_mode & 0o777 == 0o640 and not (shared.configs / "short.yaml").exists()
+    assert path.stat().st_mode & 0o777 == 0o640 and path.stat().st_gid == 4
+    assert not (shared.configs / "short.yaml").exists()
     path.unlink()
 
 
@@ -488,7 +541,8 @@ def test_validating_is_a_question(daemon):
     assert reply.json["returncode"] == 0
     reply = daemon.read.post("/config/validate/bad")
     assert reply.status == 200 and reply.json["ok"] is True and reply.json["valid"] is False
-    assert reply.json["returncode"] == 1 and "keep_daily" in reply.json["stderr"]
+    assert reply.json["returncode"] == 1
+    assert "keep_daily" in reply.json["stderr"] + reply.json["stdout"]
     assert daemon.read.post("/config/validate/broken").json["valid"] is False
     refused(daemon.read.post("/config/validate/none"), 404, "not_found")
     got = daemon.read.get("/config/validate-all").json
@@ -544,6 +598,9 @@ READS = 1000
 KILLS = 20 if FULL else 2 if SANITIZED else 3
 
 
+FAST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
 class Readers:
     """A pool that reads the file and the API all the time; every read must be whole."""
 
@@ -556,7 +613,7 @@ class Readers:
     def read(self, n):
         while not self.over.is_set():
             if n % 3:
-                content = yaml.safe_load(self.path.read_text())
+                content = yaml.load(self.path.read_text(), FAST)
             else:
                 try:
                     reply = self.daemon.read.get("/configs/half")
@@ -587,23 +644,30 @@ def numbered(n):
 
 
 borg.SECTIONS.setdefault("prefix", "retention")
+borg.SECTIONS.setdefault("postgresql_databases", "hooks")
 
 
 def put_until_killed(daemon, chance, possible):
-    """PUTs until the daemon dies. possible: what may stand, the acknowledged one first."""
-    timer = threading.Timer(chance.uniform(0.05, 1.5), daemon.kill)
-    timer.start()
+    """PUTs until the daemon dies, some time after a few of them. possible: what may stand, the
+    acknowledged one first."""
+    few, validating = chance.randrange(1, 6), chance.random() < 0.3
+    timer = threading.Timer(chance.uniform(0, 0.4 if validating else 0.05), daemon.kill)
     try:
         while True:
             n = possible[-1] % 90 + 1
+            few -= 1
+            if few == 0:
+                timer.start()
             possible.append(n)
-            reply = put(daemon, "half", config=numbered(n), overwrite=True, validate=n % 4 == 0)
+            reply = put(daemon, "half", config=numbered(n), overwrite=True,
+                        validate=validating and few <= 0)
             assert reply.status == 200, reply
             possible[:] = [n]
     except (OSError, http.client.HTTPException):
         pass
     finally:
-        timer.join()
+        if timer.ident:
+            timer.join()
 
 
 def test_every_read_is_whole_while_the_daemon_is_killed(folder):
@@ -624,6 +688,7 @@ def test_every_read_is_whole_while_the_daemon_is_killed(folder):
             assert [p.name for p in daemon.configs.iterdir()] == ["half.yaml"]
             left = daemon.state / "config-check"
             assert not left.exists() or list(left.iterdir()) == []
+            wait_for(lambda: readers.versions & set(possible), 60, "it is read")
         wait_for(lambda: readers.whole >= READS, 60, f"{READS} reads")
     finally:
         readers.stop()
