@@ -1,7 +1,7 @@
 # The verbs people type. How the program is built stands in meson.build; what a verb does beyond one
 # line stands in a script of its name in tools/.
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo run test test-full bench bench-check fuzz format lint coverage docs clean
+.PHONY: help deps build demo run test test-full test-versions bench bench-check fuzz format lint coverage docs clean
 
 FUZZ_SECONDS ?= 60
 
@@ -29,6 +29,10 @@ test: deps ## everything that must pass before a change goes in
 
 test-full: deps ## the same with full counts, a minute of each fuzzer, and the bench bounds
 	@TEST_FULL=1 tools/test
+
+test-versions: ## the scenarios with the borgmatic and borg that are installed
+	@tools/deps scenario
+	@tools/test versions
 
 bench: deps build ## print the bench tables
 	@/usr/bin/python3 tests/bench/bench.py

@@ -143,6 +143,8 @@ enum {
     ARCHIVE_LOCK_WAIT_S = 5,         /* reading back right after a run: its lock is just going */
     LIMIT_CONFIGS = 256,             /* files listed of the config directory */
 };
+#define DRILL_BYTES (256LL * 1024 * 1024)           /* extracted by a drill when nothing is said */
+#define DRILL_BYTES_MAX (64LL * 1024 * 1024 * 1024) /* and at most */
 #define READ_DEADLINE_S 300        /* a job that only reads, when its request says nothing else */
 #define JOB_DEADLINE_S (48 * 3600) /* when a route says nothing less */
 
@@ -180,6 +182,89 @@ enum {
     LIMIT_KEY = 64 * 1024,        /* an exported key; borg's has less than 1 kB */
     KEY_DEADLINE_S = 300,         /* changing a passphrase, exporting a key */
     REPO_CREATE_DEADLINE_S = 600, /* making a repository: a few files */
+};
+
+/* ---- locks ---- */
+enum {
+    LOCK_ROSTER = 64 * 1024,    /* a roster: some hundred readers */
+    LOCK_LOOKS = 5,             /* looks at a lock that is just changing … */
+    LOCK_SETTLE_MS = 20,        /* … this far apart: borg holds it for a few milliseconds then */
+    LOCK_WAIT_S = 1,            /* borg's --lock-wait when it is only asked whether it is locked */
+    LOCK_PROBE_S = 12,          /* one such question … */
+    LOCK_SURVEY_MS = 25 * 1000, /* … and an answer about all configurations */
+    OVERVIEW_MS = 10 * 1000,    /* … where what is not known yet may as well be asked again */
+    LOCK_SURVEYED = 2,          /* configurations looked at at a time: each may start a program */
+    LOCK_REASON = 500,          /* why somebody breaks a lock that may be alive */
+    LOCK_BREAK_S = 120,         /* breaking the locks of one configuration */
+};
+
+/* ---- is a host there? ---- */
+enum {
+    TCP_PROBE_ADDRESSES = 8,    /* addresses of one name that are tried … */
+    TCP_PROBE_STAGGER_MS = 250, /* … each so long after the one before, as browsers do */
+    TCP_CHECK_S = 5,            /* when the request says nothing … */
+    TCP_CHECK_MAX_S = 30,       /* … and at most */
+    TCP_HOST = 253,             /* the longest name of a host */
+    TCP_SURVEY_MS = 15 * 1000,  /* asking the configurations which hosts they name */
+};
+
+/* ---- ssh keys and known hosts ---- */
+enum {
+    SSHKEY_BLOB = 4096,      /* a public key: RSA of 16384 bits needs 2 KiB */
+    SSHKEY_TYPE = 64,        /* "sk-ssh-ed25519-cert-v01@openssh.com" is the longest known */
+    SSHKEY_FINGERPRINT = 64, /* "SHA256:" and 43 characters */
+    SSHKEY_COMMENT = 256,    /* of a public key, as far as it is shown */
+    SSHKEY_FILE = 64 * 1024, /* a key file; RSA of 16384 bits is 13 KiB */
+    SSHKEY_LINE = 16 * 1024, /* a public key with options and comment */
+    SSHKEYS_LISTED = 256,    /* keys listed of the folder */
+    SSHKEYS_LOOKED = 4096,   /* names looked at for that */
+    SSHKEYS_ASIDE = 256,     /* keys moved aside that are looked at */
+    SSHKEY_ASIDE_DAYS = 7,   /* how long a key that was replaced or deleted can be put back */
+    SSHKEY_JOB_S = 60,       /* ssh-keygen and ssh-keyscan take seconds at most */
+    SSH_TEST_S = 120,        /* ssh and borg towards one host */
+    KNOWN_HOSTS_FILE = 1024 * 1024, /* known_hosts as a whole */
+    KNOWN_HOSTS_LISTED = 4096,      /* entries of it that are listed */
+    KNOWN_HOSTS_SCAN = 64 * 1024,   /* what ssh-keyscan says of one host */
+    KNOWN_HOSTS_SCAN_S = 10,        /* how long it waits for the host */
+};
+
+/* ---- archives ---- */
+enum {
+    LIMIT_ENTRY_LINE =
+        128 * 1024,      /* a line of a listing: two paths of 4 kB, each byte as \\udcff */
+    TREE_ENTRIES = 2000, /* entries of one answer … */
+    TREE_ENTRIES_USUAL = 500,
+    TREE_BYTES = 2 * 1024 * 1024, /* … and their names together; a longer page ends sooner */
+    TREE_DEPTH = 32,
+    DOWNLOADS_MAX = 8,            /* at a time: they take no child slot, as they mostly wait */
+    DOWNLOAD_SLOW_MS = 60 * 1000, /* a reader that was waited for this long … */
+    DOWNLOAD_SLOW_RATE = 16000,   /* … and took fewer bytes a second meanwhile is too slow */
+    NEW_FILE_QUEUE = 1024 * 1024, /* bytes of an exported archive that wait for the disk */
+    DOWNLOAD_LOOK_MS = 1000,      /* how often that is looked at */
+};
+
+/* ---- restoring ---- */
+enum {
+    LIMIT_ITEM = 64 * 1024,         /* one item of borg's listing: a path has 4 kB, written ×4 */
+    LIMIT_DRILL = 1000,             /* files of one restore drill */
+    LIMIT_DRILL_ARGS = 512 * 1024,  /* bytes of their patterns on borg's command line */
+    DRILL_COUNT = 10,               /* when nothing is said */
+    DRILL_SPARE = 64 * 1024 * 1024, /* of STATE_DIR's disk stays free */
+    DRILL_SHOWN = 200,              /* files named in the result; those that are wrong first … */
+    DRILL_PATH_SHOWN = 512,         /* … and so much of each path */
+    MOUNT_APPEAR_MS = 60 * 1000,    /* borg opens the repository first, maybe far away */
+    MOUNT_LOOK_MS = 100,            /* how often it is looked whether it is there */
+    MOUNT_GRACE_MS = 3000,          /* a busy mount is waited for, then detached … */
+    MOUNT_RETRY_MS = 300,           /* … tried so often meanwhile */
+    MOUNT_HANG_MS = 5000,           /* fusermount3 itself */
+    MOUNT_EXIT_MS = 2000,           /* borg's own end after its mount is gone */
+    MOUNT_STUCK_MS = 5000,          /* what cannot be taken away is tried again */
+    MOUNT_TTL_S = 3600,             /* a mount keeps backups waiting: it has an end … */
+    MOUNT_TTL_MAX_S = 24 * 3600,    /* … and at most this one */
+    LIMIT_MOUNTS = 16,              /* at one time; each is a borg in memory */
+    LIMIT_RESTORE_PATH = 4096,      /* one of the paths asked for: PATH_MAX */
+    EXTRACT_DEPTH = 512,            /* folders in folders that are looked into */
+    EXTRACT_COUNTED = 1000 * 1000,  /* files counted in the destination afterwards: some seconds */
 };
 
 #endif

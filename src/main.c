@@ -1,5 +1,6 @@
 /* One program, several uses: the name it is called by, or its first word, decides. */
 #include "api/openapi.h"
+#include "backup/confine.h"
 #include "backup/control.h"
 #include "base/buf.h"
 #include "base/json.h"
@@ -82,6 +83,8 @@ int main(int argc, char **argv)
         return askpass_main(argc, argv);
     if (strcmp(name, PTY_PROGRAM) == 0)
         return pty_main(argc, argv);
+    if (strcmp(name, "confine") == 0)
+        return confine_main(argc, argv);
     const char *word = argc > 1 ? argv[1] : "serve";
     if (argc > 2) {
         (void)fprintf(stderr, "borgmatic-api: too many arguments; see --help\n");

@@ -5,10 +5,12 @@
 #include "api/feed.h"
 #include "api/handlers/poll.h"
 #include "api/metrics.h"
+#include "api/pending.h"
 #include "api/probes.h"
 #include "api/ratelimit.h"
 #include "api/route.h"
 #include "backup/recover.h"
+#include "backup/sshkeys_folder.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "child_env.h"
@@ -96,6 +98,7 @@ static void on_jobs_idle(void *arg)
 {
     feeds_stop(d.app.feeds);
     polls_stop(d.app.polls);
+    pending_stop(&d.app);
     http_server_drain(d.app.http);
     (void)uv_timer_start(&d.timer, close_http, 0, CLOSE_LOOK_MS);
 }
@@ -227,6 +230,14 @@ static void tools_when_known(void *arg,
     probes_tools(d.app.probes, known, known_arg);
 }
 
+/* What a crash left in the middle of an exchange of keys; nothing else runs yet. */
+static void mend_ssh_keys(void)
+{
+    struct err e;
+    if (!sshkeys_mend(d.config.ssh_dir, &e))
+        log_event(LOG_L_WARNING, "ssh_keys", "message", e.msg, NULL);
+}
+
 static bool recover(struct err *e)
 {
     const struct recover_settings set = {.loop = &d.loop,
@@ -295,6 +306,7 @@ int serve(void)
     if (!open_audit(&e) || !open_state(&e) || !open_children(&e) || !open_api(&e))
         return give_up(&e);
     watch_signals();
+    mend_ssh_keys();
     if (!recover(&e) || !listen_all(&e))
         return give_up(&e);
     (void)uv_run(&d.loop, UV_RUN_DEFAULT);

@@ -21,6 +21,7 @@ struct probes;
 struct feeds;
 struct polls;
 struct await;
+struct pending;
 struct idem;
 struct audit;
 
@@ -39,6 +40,7 @@ struct app {
     struct feeds *feeds;          /* api/feed: event streams and logs on their way to clients */
     struct polls *polls;          /* api/handlers/poll: polls that wait */
     struct await *awaits;         /* api/await: requests that wait for a job's end; starts NULL */
+    struct pending *pending;      /* api/pending: requests that wait for no job; starts NULL */
     struct idem *idem;            /* api/idempotency: keys whose request is in hand; starts NULL */
     struct audit *audit;          /* policy/audit */
     const char *const *child_env; /* base environment of every child, NULL-terminated; no secrets */

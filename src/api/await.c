@@ -61,7 +61,7 @@ static void answer_ended(struct call *c, const struct job *j)
         answer_success(c, j);
         return;
     }
-    (void)err_set(&e, code, "%s", job_sentence(j));
+    (void)err_field(&e, code, job_api_field(j), "%s", job_sentence(j));
     struct buf b;
     struct jsonw w;
     call_begin_error(c, &b, &w, &e);
@@ -74,6 +74,8 @@ static void answer_ended(struct call *c, const struct job *j)
         jsonw_null(&w);
     jsonw_kstr(&w, "stdout", job_stdout_tail(j));
     jsonw_kstr(&w, "stderr", job_stderr_tail(j));
+    if (c->members && c->members_always)
+        c->members(c, &w, j);
     call_job_record(&w, j);
     call_reply(c, err_status(code), &b, &w);
 }
@@ -104,6 +106,17 @@ static void on_gone(void *arg)
     call_send(c, 200, NULL, NULL);
     if (job_is_reading(j) && !waited_for(app, j))
         (void)job_cancel(j, JOB_STOP_CANCEL);
+}
+
+struct call *call_await_take(struct app *app, struct job *j)
+{
+    struct await *a = app->awaits;
+    while (a && a->job != j)
+        a = a->next;
+    if (!a)
+        return NULL;
+    job_unwatch(j, a);
+    return finish(a);
 }
 
 static void on_timer(uv_timer_t *t)

@@ -57,6 +57,14 @@ const struct secret *call_secret(const struct call *c, const char *name)
     return NULL;
 }
 
+const char *call_bytes(const struct call *c, const char *name, const char *fallback)
+{
+    for (size_t i = 0; i < c->bytes_count; i++)
+        if (strcmp(c->bytes[i].name, name) == 0)
+            return c->bytes[i].value;
+    return fallback;
+}
+
 /* ---- answers ---- */
 
 /* What the call holds outside the request's arena. */

@@ -25,6 +25,7 @@ enum {
     CALL_FAULTS = 16,     /* faults of one request that are listed */
     CALL_IGNORED = 16,    /* unknown fields that are listed */
     CALL_SECRETS = 4,
+    CALL_BYTES = 2,
 };
 
 struct call_fault {
@@ -49,10 +50,16 @@ struct call {
         struct secret *value;
     } secrets[CALL_SECRETS];
     size_t secret_count;
+    struct {
+        const char *name, *value; /* in the request's arena */
+    } bytes[CALL_BYTES];
+    size_t bytes_count;
     bool prefer_async, prefer_strict;
     int prefer_wait_s; /* Prefer: wait=N, −1: not asked */
     /* Adds members to the answer of an awaited job that ended well; set by the handler, or NULL. */
     void (*members)(struct call *c, struct jsonw *w, const struct job *j);
+    bool members_always; /* … and to that of one that did not */
+    void *state;         /* the handler's own, in the arena */
     const char
         *idempotency_key; /* for job_spec, with call_fingerprint (api/idempotency); or NULL */
 
@@ -73,6 +80,8 @@ bool call_bool(const struct call *c, const char *name, bool fallback);
 bool call_has(const struct call *c, const char *name);
 /* PARAM_LIST, PARAM_OBJECT: the value itself, borrowed; NULL when not given. */
 const json_t *call_json(const struct call *c, const char *name);
+/* PARAM_BYTES: the bytes, ended by a NUL; call_str gives them percent-encoded. */
+const char *call_bytes(const struct call *c, const char *name, const char *fallback);
 /* The parameters as a job's record shows them: without secrets, objects and texts. */
 void call_params(const struct call *c, struct buf *out);
 const struct secret *call_secret(const struct call *c, const char *name); /* borrowed; or NULL */
@@ -112,6 +121,9 @@ bool call_audit(struct call *c, const char *action, const char *label, const cha
  * long as it takes; past it the answer is 202 with the job. A client that goes away cancels a
  * reading job nobody else waits for. */
 void call_await_job(struct call *c, struct job *j, int wait_s);
+/* The call that waits for the job (the first of them), taken from the waiting: the caller answers
+ * it now. NULL when nobody waits. */
+struct call *call_await_take(struct app *app, struct job *j);
 /* {"ok":true,"job_id","state","pid","sse","poll"} with 202 and Location: for Prefer:
  * respond-async, and for what a replayed Idempotency-Key finds. */
 void call_job_started(struct call *c, int status, const struct job *j);

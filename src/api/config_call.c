@@ -109,17 +109,38 @@ void config_call(struct call *c, const char *label, void (*go)(struct config_cal
 /* How the call is answered once its job is made; in the request's arena. */
 struct making {
     struct call *c;
-    bool started, document;
+    bool started, ready, document;
 };
 
-/* It runs (its pid is known), or it was over before that. */
+static void answer_ready(struct call *c, const struct job *j)
+{
+    struct buf b;
+    struct jsonw w;
+    call_begin(c, &b, &w, true);
+    jsonw_kint(&w, "returncode", 0);
+    jsonw_kstr(&w, "stdout", "");
+    jsonw_kstr(&w, "stderr", "");
+    jsonw_kstr(&w, "job_id", job_id(j));
+    jsonw_kstr(&w, "state", job_state_name(job_state(j)));
+    if (c->members)
+        c->members(c, &w, j);
+    call_job_links(c, &w, job_id(j));
+    call_reply(c, 200, &b, &w);
+}
+
+/* It runs (its pid is known) or is ready, or it was over before that. */
 static void on_change(void *arg, struct job *j)
 {
     struct making *m = arg;
-    if (job_pid(j) == 0 && !job_state_final(job_state(j)))
+    bool there = m->ready ? job_ready(j) : job_pid(j) != 0;
+    if (!there && !job_state_final(job_state(j)))
         return;
     job_unwatch(j, m);
-    if (job_pid(j) || job_api_error(j) == ERR_NONE) {
+    if (m->ready && there && !job_state_final(job_state(j))) {
+        answer_ready(m->c, j);
+        return;
+    }
+    if ((!m->ready && job_pid(j)) || job_api_error(j) == ERR_NONE) {
         call_job_started(m->c, 200, j);
         return;
     }
@@ -131,13 +152,13 @@ static void on_change(void *arg, struct job *j)
 static void answer(struct making *m, struct job *j)
 {
     struct call *c = m->c;
-    bool now = m->started && c->prefer_wait_s < 0;
+    bool now = m->ready || (m->started && c->prefer_wait_s < 0);
     if (c->prefer_async && !m->document)
         call_job_started(c, 202, j);
     else if (!now)
         call_await_job(c, j, m->document ? 0 : c->prefer_wait_s);
-    else if (jobs_must_wait(c->app->jobs, j) || !job_watch(j, on_change, m))
-        call_job_started(c, 200, j);
+    else if ((jobs_must_wait(c->app->jobs, j) && !m->ready) || !job_watch(j, on_change, m))
+        call_job_started(c, m->ready ? 202 : 200, j);
 }
 
 static void on_created(void *arg, struct job *j, const struct err *e)
@@ -175,7 +196,7 @@ static void make(struct call *c, const char *label, const struct operation_spec 
     spec->label = label;
     spec->label_in_id = label != NULL;
     spec->reading = j->reading;
-    spec->shares = j->reading || j->yields;
+    spec->shares = j->reading || j->yields || j->shares;
     spec->yields = j->yields;
     spec->unslotted = j->unslotted;
     spec->queue = call_bool(c, "queue", false);
@@ -189,7 +210,10 @@ static void make(struct call *c, const char *label, const struct operation_spec 
     spec->ops = &operation_ops;
     spec->work = operation_new(op); /* takes the plan's data in any case */
     if (m)
-        *m = (struct making){.c = c, .started = j->started, .document = j->document};
+        *m = (struct making){
+            .c = c, .started = j->started, .ready = j->ready, .document = j->document};
+    if (j->key)
+        spec->keys[spec->key_count++] = j->key;
     if (spec->work)
         operation_keys(spec->work, spec);
     if (!m || !spec->work) {

@@ -33,13 +33,16 @@ void config_call(struct call *c, const char *label, void (*go)(struct config_cal
 struct config_job {
     const char *kind;
     bool reading; /* changes nothing: shares the repositories' lock, ends when nobody waits */
+    bool shares;  /* only reads the repositories, but is no mere question: goes on by itself */
     bool yields, unslotted;
     bool equal_joins;    /* a reading job: an equal question waits for the same job */
     bool started;        /* answered as soon as it runs, as the reference API's check */
+    bool ready;          /* answered when it is ready (job_ready), with c->members */
     bool document;       /* the answer is the job's document: always awaited */
     unsigned deadline_s; /* 0: the call's "timeout" or "process_timeout", else the usual one */
     const char *done_word, *done_sentence;
     const char *private_members; /* see operation_private */
+    const char *key;             /* one more key to hold beside the repositories', or NULL */
     const struct secret *more_masked;
     const struct operation_plan *plan;
     void *data; /* the plan's; taken */

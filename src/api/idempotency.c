@@ -2,6 +2,7 @@
 
 #include "api/auth.h"
 #include "api/route.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "jobs/store.h"
 
@@ -57,6 +58,27 @@ const char *call_fingerprint(const struct call *c)
 
 /* ---- replays ---- */
 
+/* What an awaited request is answered for a job that only the store remembers: the record has no
+ * code of ours, its state says enough. */
+static enum err_code error_of(const char *name)
+{
+    static const enum err_code codes[JOB_STATES] = {[JOB_FAILED] = ERR_COMMAND_FAILED,
+                                                    [JOB_TIMED_OUT] = ERR_TIMEOUT,
+                                                    [JOB_CANCELLED] = ERR_JOB_CANCELLED,
+                                                    [JOB_INTERRUPTED] = ERR_INTERRUPTED};
+    enum job_state state;
+    return job_state_parse(name, &state) ? codes[state] : ERR_NONE;
+}
+
+static void say_sentence(const struct store_job *row, enum err_code code, struct err *e)
+{
+    json_t *record = row->record ? json_parse(row->record, strlen(row->record), NULL) : NULL;
+    (void)err_set(
+        e, code, "%s",
+        json_get_str(json_object_get(record, "verdict"), "sentence", "the job did not end well"));
+    json_decref(record);
+}
+
 static void replay_row(void *arg, bool found, const struct store_job *row)
 {
     struct call *c = arg;
@@ -66,16 +88,22 @@ static void replay_row(void *arg, bool found, const struct store_job *row)
         call_error(c, &e);
         return;
     }
+    enum err_code code = c->route->awaited && !c->prefer_async ? error_of(row->state) : ERR_NONE;
     struct buf b;
     struct jsonw w;
-    call_begin(c, &b, &w, true);
+    if (code != ERR_NONE) {
+        say_sentence(row, code, &e);
+        call_begin_error(c, &b, &w, &e);
+    } else {
+        call_begin(c, &b, &w, true);
+    }
     jsonw_kstr(&w, "job_id", row->id);
     jsonw_kstr(&w, "state", row->state);
     jsonw_key(&w, "pid");
     jsonw_null(&w);
     call_job_links(c, &w, row->id);
     jsonw_kraw(&w, "job", row->record);
-    call_reply(c, 200, &b, &w);
+    call_reply(c, err_status(code), &b, &w);
 }
 
 static void replay(struct call *c, const char *job)

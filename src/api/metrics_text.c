@@ -131,6 +131,13 @@ static void jobs_last(const struct metrics *m, bool open, struct buf *b)
             (void)buf_printf(
                 b, "borgmatic_api_backup_last_success_timestamp_seconds{target=\"%s\"} %.3f\n",
                 m->series[i].target, (double)m->series[i].success_ms / 1000);
+    head(b, open, "restore_verified_timestamp_seconds", "gauge",
+         "When an archive was last restored and found to be right.");
+    for (size_t i = 0; i < m->series_count; i++)
+        if (strcmp(m->series[i].type, "verify-restore") == 0 && m->series[i].success_ms)
+            (void)buf_printf(
+                b, "borgmatic_api_restore_verified_timestamp_seconds{target=\"%s\"} %.3f\n",
+                m->series[i].target, (double)m->series[i].success_ms / 1000);
     head(b, open, "job_last_success", "gauge", "Whether the last job of its kind succeeded.");
     for (size_t i = 0; i < m->series_count; i++) {
         labels(b, "job_last_success", &m->series[i]);

@@ -76,6 +76,7 @@ static void schema(struct buf *b, int indent, const struct param *p)
     case PARAM_OBJECT:
         (void)buf_printf(b, "%*stype: object\n", indent, "");
         return;
+    case PARAM_BYTES:
     case PARAM_TEXT:
     case PARAM_STRING:
         (void)buf_printf(b, "%*stype: string\n", indent, "");

@@ -65,6 +65,14 @@ static bool long_text_ok(const struct param *p, const char *s, struct err *e)
     return true;
 }
 
+bool param_bytes_ok(const struct param *p, const char *bytes, struct err *e)
+{
+    int64_t n = (int64_t)strlen(bytes);
+    return (n >= p->min && n <= p->max) ||
+           err_field(e, ERR_BAD_REQUEST, p->name, "must be %" PRId64 " to %" PRId64 " bytes long",
+                     p->min, p->max);
+}
+
 static bool choice_ok(const struct param *p, const char *s, struct err *e)
 {
     size_t n = strlen(s);
@@ -174,6 +182,7 @@ json_t *param_from_text(const struct param *p, const char *text, struct err *e)
         return text_ok(p, text, e) ? json_string(text) : NULL;
     case PARAM_LIST:
         return list_from_text(p, text, e);
+    case PARAM_BYTES: /* no text */
     case PARAM_OBJECT:
     case PARAM_SECRET:
         break; /* an address is logged by others: no secret belongs there */

@@ -12,6 +12,8 @@
  * `e`, whose message says what was expected. */
 json_t *param_from_text(const struct param *p, const char *text, struct err *e);
 
+bool param_bytes_ok(const struct param *p, const char *bytes, struct err *e);
+
 /* A value of the body. Secrets are only judged here, not copied. */
 bool param_json_ok(const struct param *p, const json_t *v, struct err *e);
 

@@ -167,6 +167,28 @@ static void take_text(struct call *c, const struct param *p, const char *text, s
     fault(c, first, &e);
 }
 
+/* Kept as they are beside the parameters, which show them percent-encoded. */
+static void take_bytes(struct call *c, const struct param *p, const char *bytes, struct err *first)
+{
+    struct err e = {0};
+    struct buf shown;
+    buf_init(&shown, LIMIT_ARENA);
+    bool ok = param_bytes_ok(p, bytes, &e);
+    if (ok && c->bytes_count == CALL_BYTES)
+        ok = err_set(&e, ERR_INTERNAL, "too many values of bytes");
+    if (ok) {
+        query_encode(&shown, bytes);
+        c->bytes[c->bytes_count].name = p->name;
+        c->bytes[c->bytes_count].value = arena_strndup(&c->req->arena, bytes, strlen(bytes));
+        ok = (c->bytes[c->bytes_count++].value && !shown.failed &&
+              json_object_set_new(c->params, p->name, json_string(buf_str(&shown))) == 0) ||
+             err_set(&e, ERR_NO_MEMORY, "out of memory");
+    }
+    buf_done(&shown);
+    if (!ok)
+        fault(c, first, &e);
+}
+
 static void check_path(struct call *c, struct err *first)
 {
     size_t i = 0;
@@ -199,10 +221,16 @@ static void check_query(struct call *c, struct err *first)
     }
     for (size_t i = 0; i < n; i++) {
         const struct param *p = param_of(c->route, args[i].name, PARAM_QUERY);
-        if (p)
+        if (p && p->type == PARAM_BYTES) {
+            take_bytes(c, p, args[i].value, first);
+        } else if (!args[i].text) {
+            (void)err_field(&e, ERR_BAD_REQUEST, args[i].name, "must be percent-encoded utf-8");
+            fault(c, first, &e);
+        } else if (p) {
             take_text(c, p, args[i].value, first);
-        else
+        } else {
             unknown_name(c, args[i].name, PARAM_QUERY, first);
+        }
     }
 }
 
@@ -225,6 +253,10 @@ static void take_json(struct call *c, const struct param *p, json_t *v, struct e
     if (json_is_null(v) && !p->required) /* null is "not given" */
         return;
     bool ok = param_json_ok(p, v, &e);
+    if (ok && p->type == PARAM_BYTES) {
+        take_bytes(c, p, json_string_value(v), first);
+        return;
+    }
     if (ok && p->type == PARAM_SECRET)
         ok = take_secret(c, p, v, &e);
     else if (ok && json_object_set(c->params, p->name, v) != 0)

@@ -12,7 +12,7 @@ static int hex(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-char *query_decode(struct arena *a, const char *s, size_t n, bool plus, struct err *e)
+char *query_decode_bytes(struct arena *a, const char *s, size_t n, bool plus, struct err *e)
 {
     char *out = arena_alloc(a, n + 1);
     size_t k = 0;
@@ -34,11 +34,41 @@ char *query_decode(struct arena *a, const char *s, size_t n, bool plus, struct e
         i += 2;
     }
     out[k] = '\0';
-    if (k && (!utf8_valid(out, k) || strlen(out) != k)) {
-        (void)err_set(e, ERR_BAD_REQUEST, "the address is not utf-8");
+    if (strlen(out) != k) {
+        (void)err_set(e, ERR_BAD_REQUEST, "the address holds a NUL");
         return NULL;
     }
     return out;
+}
+
+static bool is_text(const char *s)
+{
+    return !*s || utf8_valid(s, strlen(s));
+}
+
+char *query_decode(struct arena *a, const char *s, size_t n, bool plus, struct err *e)
+{
+    char *out = query_decode_bytes(a, s, n, plus, e);
+    if (!out || is_text(out))
+        return out;
+    (void)err_set(e, ERR_BAD_REQUEST, "the address is not utf-8");
+    return NULL;
+}
+
+void query_encode(struct buf *out, const char *bytes)
+{
+    for (size_t n = strlen(bytes); n;) {
+        size_t k = utf8_char((const unsigned char *)bytes, n);
+        unsigned char c = (unsigned char)*bytes;
+        if (k == 0 || c < 0x20 || c == 0x7F || c == '%') {
+            (void)buf_printf(out, "%%%02X", c);
+            k = 1;
+        } else {
+            (void)buf_append(out, bytes, k);
+        }
+        bytes += k;
+        n -= k;
+    }
 }
 
 static bool seen(const struct query_arg *args, size_t n, const char *name)
@@ -63,10 +93,10 @@ static bool parse_one(struct arena *a, const char *s, size_t n, struct query_arg
         return err_field(e, ERR_BAD_REQUEST, name, "given twice in the query");
     if (*count == max)
         return err_set(e, ERR_BAD_REQUEST, "the query has more than %zu values", max);
-    const char *value = equals ? query_decode(a, equals + 1, n - name_len - 1, true, e) : "";
+    const char *value = equals ? query_decode_bytes(a, equals + 1, n - name_len - 1, true, e) : "";
     if (!value)
         return false;
-    args[(*count)++] = (struct query_arg){name, value};
+    args[(*count)++] = (struct query_arg){name, value, is_text(value)};
     return true;
 }
 

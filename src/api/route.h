@@ -23,6 +23,8 @@ enum param_type {
     PARAM_CHOICE, /* one of .words */
     PARAM_LIST,   /* array of 1 to LIMIT_LIST strings of 1 … .max bytes; in a query: one string */
     PARAM_TEXT,   /* as PARAM_STRING, but lines and tabs may be in it */
+    PARAM_BYTES,  /* .min to .max bytes of any value but NUL, percent-encoded in a query, where they
+                     need not be UTF-8; see call_bytes */
     PARAM_OBJECT, /* a JSON object; what is in it is the handler's to judge */
 };
 

@@ -1,14 +1,24 @@
 /* THE table: what the daemon answers. Rate limits are those of the reference API. */
 #include "api/route.h"
 
+#include "api/handlers/archives.h"
 #include "api/handlers/backup.h"
+#include "api/handlers/downloads.h"
 #include "api/handlers/events.h"
+#include "api/handlers/export.h"
 #include "api/handlers/jobs.h"
+#include "api/handlers/locks.h"
+#include "api/handlers/known_hosts.h"
 #include "api/handlers/log.h"
+#include "api/handlers/net.h"
+#include "api/handlers/overview.h"
 #include "api/handlers/poll.h"
 #include "api/handlers/repositories.h"
 #include "api/handlers/repository_create.h"
 #include "api/handlers/repository_keys.h"
+#include "api/handlers/ssh_keys.h"
+#include "api/handlers/mounts.h"
+#include "api/handlers/restore.h"
 #include "api/handlers/system.h"
 #include "api/route_params.h"
 
@@ -20,5 +30,19 @@ const struct route routes[] = {
 #include "api/routes/backup.def"
 
 #include "api/routes/repositories.def"
+
+#include "api/routes/locks.def"
+
+#include "api/routes/overview.def"
+
+#include "api/routes/net.def"
+
+#include "api/routes/ssh_keys.def"
+
+#include "api/routes/archives.def"
+
+#include "api/routes/export.def"
+
+#include "api/routes/restore.def"
 };
 const size_t route_count = sizeof routes / sizeof *routes;

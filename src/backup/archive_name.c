@@ -18,6 +18,18 @@ bool archive_name_ok(const char *name, const char *field, struct err *e)
                            ARCHIVE_NAME_MAX);
 }
 
+void archive_name_glob(const char *name, struct buf *out)
+{
+    for (; *name; name++) {
+        if (strchr("*?[", *name))
+            (void)buf_printf(out, "[%c]", *name);
+        else if (strchr("{}", *name))
+            (void)buf_printf(out, "%c%c", *name, *name);
+        else
+            (void)buf_putc(out, *name);
+    }
+}
+
 bool newest_archive_ask(struct operation *op, struct operation_repo *repo, struct err *e)
 {
     static const char *const verb[] = {"list", "--json", "--last", "1", NULL};

@@ -53,6 +53,27 @@ static size_t count(const char *const *v)
     return n;
 }
 
+/* Braces of a name are no placeholders of borg's: each stands twice. */
+static const char *plain_name(struct arena *a, const char *name)
+{
+    char *out = arena_alloc(a, 2 * strlen(name) + 1), *to = out;
+    for (; out && *name; name++) {
+        if (*name == '{' || *name == '}')
+            *to++ = *name;
+        *to++ = *name;
+    }
+    return out;
+}
+
+/* The target; NULL when memory is gone. */
+static const char *target(struct arena *a, const struct borg_command *spec)
+{
+    if (!spec->archive)
+        return spec->repo->location;
+    const char *name = plain_name(a, spec->archive);
+    return name ? arena_printf(a, "%s::%s", spec->repo->location, name) : NULL;
+}
+
 const char *const *borg_command_argv(struct arena *a, const struct borg_command *spec,
                                      struct err *e)
 {
@@ -69,9 +90,8 @@ const char *const *borg_command_argv(struct arena *a, const struct borg_command 
             push(&l, *o);
     }
     push(&l, "--lock-wait");
-    push(&l, arena_printf(a, "%d", ARCHIVE_LOCK_WAIT_S));
-    push(&l, spec->archive ? arena_printf(a, "%s::%s", spec->repo->location, spec->archive)
-                           : spec->repo->location);
+    push(&l, arena_printf(a, "%d", spec->lock_wait_s ? spec->lock_wait_s : ARCHIVE_LOCK_WAIT_S));
+    push(&l, target(a, spec));
     push_all(&l, spec->tail);
     return result(&l, e);
 }

@@ -13,6 +13,7 @@ struct borg_command {
     const char *const *verb; /* NULL-terminated: the subcommand and its flags */
     const char *const *tail; /* what follows the target (paths, a second archive), or NULL */
     const char *const *env;  /* base environment (PATH, HOME, askpass, …) */
+    int lock_wait_s;         /* seconds borg waits for a lock; 0: ARCHIVE_LOCK_WAIT_S */
     bool asks; /* borg is to ask on its terminal: no source of a passphrase stays, and ssh, which
                   would ask there as well, asks an askpass that refuses where there is none */
 };

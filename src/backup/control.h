@@ -7,9 +7,9 @@
  * with the control.
  * A peer is believed only when its program is ours (SO_PEERCRED, /proc/PID/exe) and its parent is
  * the job's borgmatic (borg), or when it asks for an ssh that is below a borg of this job, or is
- * the leader or its child itself (askpass; one answer to each ssh). Any other caller of that `borg`
- * is told to run the real one untouched. Loop's thread only. The messages are in
- * backup/control_msg.h. */
+ * the leader or its child itself (askpass; one answer to each ssh; new_key tells of the exception).
+ * Any other caller of that `borg` is told to run the real one untouched. Loop's thread only. The
+ * messages are in backup/control_msg.h. */
 #ifndef BACKUP_CONTROL_H
 #define BACKUP_CONTROL_H
 
@@ -47,6 +47,8 @@ struct control_spec {
     const struct secret *ssh_passphrase;  /* copied; NULL: askpass refuses */
     const char *ssh_key; /* file whose prompt askpass answers; NULL: any "Enter passphrase for
                             key" prompt */
+    bool new_key;        /* askpass answers ssh-keygen, the leader itself, each of its two questions
+                            for a new key's passphrase once, and nobody else */
     bool record;         /* record mode (backup/resolve): note, run nothing, rc 0 */
     void (*on_start)(void *arg, const struct control_run *run);
     /* One JSON object that borg wrote on stderr (any type it has: archive_progress, log_message,

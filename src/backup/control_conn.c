@@ -128,9 +128,23 @@ static bool ssh_is_new(struct control *c, pid_t ssh)
     return true;
 }
 
+/* ssh-keygen asks twice; a third question means that it did not like the answers. */
+static bool may_ask_new(struct control_conn *p)
+{
+    struct control *c = p->c;
+    unsigned which = p->argv.count == 1 ? control_peer_new_key_prompt(p->argv.v[0]) : 0;
+    if (!c->ssh_passphrase || !which || (c->new_key_told & which) ||
+        !control_peer_is_keygen(p->pid, c->leader))
+        return false;
+    c->new_key_told |= which;
+    return true;
+}
+
 static bool may_ask(struct control_conn *p)
 {
     struct control *c = p->c;
+    if (c->spec.new_key)
+        return may_ask_new(p);
     pid_t shims[CONTROL_CONNS];
     size_t n = 0;
     for (const struct control_conn *q = c->conns; q && n < CONTROL_CONNS; q = q->next)

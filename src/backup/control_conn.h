@@ -60,6 +60,7 @@ struct control {
     unsigned count;
     pid_t ssh_seen[CONTROL_SSH_SEEN];
     unsigned ssh_next;
+    unsigned new_key_told; /* bits of the questions for a new key's passphrase that were answered */
     unsigned char message[CONTROL_MSG + 1]; /* one more, so that a longer one is noticed */
 };
 

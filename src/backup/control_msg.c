@@ -139,11 +139,10 @@ static bool get_fixed(const unsigned char *p, struct control_msg *m)
     case CONTROL_JSON:
     case CONTROL_TEXT:
     case CONTROL_PASSPHRASE:
-        return true;
-    case CONTROL_TYPES:
+    case CONTROL_TYPES: /* is refused before */
         break;
     }
-    return false;
+    return true;
 }
 
 bool control_msg_decode(const void *p, size_t n, struct control_msg *m)

@@ -53,6 +53,27 @@ pid_t control_peer_ssh(pid_t pid, pid_t leader, const pid_t *shims, size_t n)
     return 0;
 }
 
+bool control_peer_is_keygen(pid_t pid, pid_t leader)
+{
+    char name[64];
+    if (leader <= 0 || procfs_parent(pid) != leader)
+        return false;
+    procfs_program(leader, name, sizeof name);
+    return strcmp(name, "ssh-keygen") == 0;
+}
+
+/* Since OpenSSH 9.9 the first one names the file: Enter passphrase for "…" (empty for …). */
+unsigned control_peer_new_key_prompt(const char *prompt)
+{
+    static const char first[] = "Enter passphrase ", second[] = "Enter same passphrase again";
+    if (strncmp(prompt, second, sizeof second - 1) == 0)
+        return 2;
+    return strncmp(prompt, first, sizeof first - 1) == 0 &&
+                   strstr(prompt, "(empty for no passphrase)")
+               ? 1
+               : 0;
+}
+
 bool control_peer_prompt(const char *prompt, const char *key)
 {
     if (strncmp(prompt, key_prompt, sizeof key_prompt - 1) != 0)

@@ -19,6 +19,12 @@ bool control_peer_is_borg(pid_t pid, pid_t leader);
  * is the leader itself, the leader's child, or below one of `shims`. Else 0. */
 pid_t control_peer_ssh(pid_t pid, pid_t leader, const pid_t *shims, size_t n);
 
+/* True when ssh-keygen asks through the askpass `pid`, and is the leader itself. */
+bool control_peer_is_keygen(pid_t pid, pid_t leader);
+
+/* ssh-keygen's questions for a new key's passphrase: 1 for the first, 2 for the second, else 0. */
+unsigned control_peer_new_key_prompt(const char *prompt);
+
 /* True for ssh's question for a key's passphrase; with `key` only for that file (ssh names its
  * first hundred bytes). Host key questions are none. */
 bool control_peer_prompt(const char *prompt, const char *key);

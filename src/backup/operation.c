@@ -100,6 +100,7 @@ static void on_run_done(void *arg, int code, int signal, size_t left)
     op->result.out_len = op->out.n;
     op->result.out_cut = op->out.failed;
     keep_tails(op);
+    op->result.err = op->err_tail ? op->err_tail : "";
     run_free(TAKE(op->run));
     op->control = NULL;
     op->plan->step(op, op->data, &op->result);
@@ -209,6 +210,13 @@ static bool put_on_terminal(struct operation_start *s, const struct operation_bo
     return s->argv || err_set(e, ERR_NO_MEMORY, "no memory to start borg");
 }
 
+/* Our own program goes before borg and becomes it. */
+static const char *const *confine(struct arena *a, const char *folder, const char *const *argv)
+{
+    const char *before[] = {"confine", folder, NULL};
+    return argv ? operation_join(a, before, argv) : NULL;
+}
+
 static bool launch_borg(struct operation *op, const struct operation_borg *b, struct arena *a,
                         struct err *e)
 {
@@ -225,6 +233,7 @@ static bool launch_borg(struct operation *op, const struct operation_borg *b, st
                                      .verb = b->verb,
                                      .tail = b->tail,
                                      .env = operation_join(a, op->context.env, b->env),
+                                     .lock_wait_s = b->lock_wait_s,
                                      .asks = b->tty_fd > 0};
     if (!cmd.env)
         return err_set(e, ERR_NO_MEMORY, "no memory to start borg");
@@ -237,13 +246,17 @@ static bool launch_borg(struct operation *op, const struct operation_borg *b, st
                                 .keep_max = b->keep_max,
                                 .on_stdout = b->on_stdout,
                                 .hear_borg = true};
+    if (b->confined && s.argv) {
+        s.file = "/proc/self/exe";
+        s.argv = confine(a, b->confined, s.argv);
+    }
     if (!s.argv || !s.env)
-        return false;
+        return s.env ? err_set(e, ERR_NO_MEMORY, "no memory to start borg") : false;
     if (b->tty_fd > 0 && !put_on_terminal(&s, b, a, e))
         return false;
     if (pass && (s.pass_fd = secret_pipe(pass, e)) < 0)
         return false;
-    struct control_spec control = {.arg = op};
+    struct control_spec control = {.ssh_key = b->ssh_key, .arg = op};
     bool started = operation_open_control(op, &control, e) && operation_start(op, &s, e);
     if (pass && s.pass_fd > 0)
         (void)close(s.pass_fd);
@@ -266,7 +279,7 @@ bool operation_borg(struct operation *op, const struct operation_borg *b, struct
 bool operation_program(struct operation *op, const struct operation_program *p, struct err *e)
 {
     struct arena a;
-    struct control_spec control = {.arg = op};
+    struct control_spec control = {.ssh_key = p->ssh_key, .new_key = p->new_key, .arg = op};
     op->by_borgmatic = false;
     op->current = NULL;
     arena_init(&a, LIMIT_ARENA);

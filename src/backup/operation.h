@@ -36,7 +36,8 @@ struct operation_result {
     const struct verdict *verdict; /* what borg said, its exit noted (operation_borg), or NULL */
     const char *out;               /* OPERATION_KEEP: stdout, NUL-terminated; "" otherwise */
     size_t out_len;
-    bool out_cut; /* stdout was longer than keep_max */
+    bool out_cut;    /* stdout was longer than keep_max */
+    const char *err; /* the last lines of stderr, masked; "" when there are none */
 };
 
 struct operation_plan {
@@ -115,7 +116,10 @@ struct operation_borg {
     int tty_fd; /* > 0: its terminal (sys/pty), where it asks for passphrases: none is given
                    otherwise; stays the caller's */
     int cwd_fd; /* > 0: folder it starts in; stays the caller's */
+    const char *confined; /* with cwd_fd: folder of ours to bind it to (backup/confine), or NULL */
+    int lock_wait_s;      /* seconds it waits for a lock; 0: ARCHIVE_LOCK_WAIT_S */
     const char *const *env; /* more entries "NAME=value", no secrets; or NULL */
+    const char *ssh_key;    /* askpass answers for this key file alone; NULL: for any */
 };
 bool operation_borg(struct operation *op, const struct operation_borg *b, struct err *e);
 
@@ -135,12 +139,21 @@ struct operation_program {
     const char *const *env;  /* more entries, or NULL */
     enum operation_out out;
     size_t keep_max;
+    const char *ssh_key; /* askpass answers for this key file alone; NULL: for any */
+    bool new_key;        /* it is ssh-keygen, and ssh_passphrase is for the key it makes */
 };
 bool operation_program(struct operation *op, const struct operation_program *p, struct err *e);
 
 /* Lines of ours on stdout: events, and the answer's "stdout" instead of the last program's. Only
  * while nothing runs. */
 void operation_print(struct operation *op, const char *text);
+/* Work that blocks (files): `work` on a worker thread, then `step`. It is not ended by a stop,
+ * which the step then sees. */
+bool operation_worker(struct operation *op, void (*work)(void *data), struct err *e);
+/* What was to be done is done: a stop that came too late does not decide the end. */
+void operation_is_done(struct operation *op);
+/* The exit code for the record, where the last program's own would mislead. */
+void operation_exit_code(struct operation *op, int code);
 
 /* What runs now, or NULL (run_pause, run_redact, run_pid). */
 struct run *operation_run(struct operation *op);
@@ -157,6 +170,10 @@ void operation_end_worst(struct operation *op, const char *members);
 /* This verdict, and a result made as above. */
 void operation_end_as(struct operation *op, const struct verdict_result *v, const char *members);
 void operation_fail(struct operation *op, const struct err *e);
+/* The end that follows is the one that was meant: a stop that was asked for does not decide it. */
+void operation_keep(struct operation *op);
+/* Joins the sentence when a stop that was asked for decides it; static, or NULL. */
+void operation_stop_note(struct operation *op, const char *note);
 /* Says "succeeded" with this word and sentence. */
 void operation_end_well(struct operation *op, const char *word, const char *sentence,
                         const char *result);

@@ -39,6 +39,10 @@ struct operation {
     void (*on_stdout)(void *data, const char *p, size_t n);
     struct operation_result result;
     char *out_tail, *err_tail; /* of what ran last */
+    uv_work_t worker;
+    void (*work)(void *data);
+    const char *stop_note; /* static */
+    char field[64];        /* the parameter at fault, for operation_fail */
 };
 
 /* operation.c: makes a control (with the callbacks that `spec` has already) and starts a program

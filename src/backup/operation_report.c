@@ -105,8 +105,19 @@ static void stop_words(const struct operation *op, struct verdict_result *v)
     if (op->over_before_stop || !job_stopping(op->job, &why))
         return;
     (void)snprintf(v->word, sizeof v->word, "%s", words[why].word);
-    (void)snprintf(v->sentence, sizeof v->sentence, "%s%s", words[why].sentence,
+    (void)snprintf(v->sentence, sizeof v->sentence, "%s%s%s%s", words[why].sentence,
+                   op->stop_note ? "; " : "", op->stop_note ? op->stop_note : "",
                    op->result.left ? "; some of its processes could not be ended" : "");
+}
+
+void operation_keep(struct operation *op)
+{
+    op->over_before_stop = true;
+}
+
+void operation_stop_note(struct operation *op, const char *note)
+{
+    op->stop_note = note;
 }
 
 void operation_end(struct operation *op, const struct verdict_result *said, const char *result)
@@ -129,6 +140,7 @@ void operation_end(struct operation *op, const struct verdict_result *said, cons
                                            .sentence = v.sentence,
                                            .verdict_json = buf_str(&verdict),
                                            .api = v.api,
+                                           .field = op->field,
                                            .stdout_tail = op->out_tail,
                                            .stderr_tail = op->err_tail});
     buf_done(&verdict);
@@ -187,6 +199,7 @@ void operation_fail(struct operation *op, const struct err *e)
     struct verdict_result v = {.state = VERDICT_FAILED, .api = e->code};
     (void)snprintf(v.word, sizeof v.word, "%s", err_word(e->code));
     (void)snprintf(v.sentence, sizeof v.sentence, "%s", e->msg);
+    (void)snprintf(op->field, sizeof op->field, "%s", e->field);
     operation_end(op, &v, NULL);
 }
 

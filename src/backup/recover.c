@@ -3,6 +3,8 @@
 #include "backup/archive_read.h"
 #include "backup/control.h"
 #include "backup/control_dir.h"
+#include "backup/drill.h"
+#include "backup/mount_release.h"
 #include "base/json.h"
 #include "base/jsonw.h"
 #include "base/mem.h"
@@ -22,6 +24,9 @@ struct recovery {
     struct job *job;
     struct ending *ending;
     char *marker, *file, *control_dir;
+    char *mount_point, *mount_device; /* of a mount; NULL: none, or not known */
+    struct mount_release *release;
+    bool stuck, swept;
     json_t *repositories; /* normalised locations, as kept when the job was made */
     bool makes_archives;  /* a backup, and no dry run */
     bool asked_borg;      /* SIGINT reached one */
@@ -45,10 +50,22 @@ static void recovery_free(void *work)
     mem_free(r->marker);
     mem_free(r->file);
     mem_free(r->control_dir);
+    mem_free(r->mount_point);
+    mem_free(r->mount_device);
+    mount_release_free(r->release);
     mem_free(r);
 }
 
 /* ---- the end of the job ---- */
+
+static const char *what_of_it(const struct recovery *r)
+{
+    if (r->makes_archives)
+        return "; no completed archive of it was found";
+    if (r->mount_point)
+        return r->stuck ? "; its mount could not be taken away" : "; its mount was unmounted";
+    return "";
+}
 
 static void finish(struct recovery *r)
 {
@@ -62,7 +79,7 @@ static void finish(struct recovery *r)
                        json_get_str(first, "name", "?"));
     else
         (void)snprintf(sentence, sizeof sentence, "the daemon died before the job was done%s",
-                       r->makes_archives ? "; no completed archive of it was found" : "");
+                       what_of_it(r));
     struct buf result;
     buf_init(&result, LIMIT_RECORD);
     json_t *o = json_pack("{s:b,s:O}", "dry_run", 0, "repositories", r->found);
@@ -71,6 +88,8 @@ static void finish(struct recovery *r)
     json_decref(o);
     buf_done(&result);
     control_dir_remove(r->control_dir);
+    if (strcmp(job_kind(r->job), "verify-restore") == 0)
+        drill_remove_later(r->set.loop, r->set.state_dir, job_id(r->job));
     job_end(r->job, &(struct job_outcome){.state = JOB_INTERRUPTED,
                                           .keep_state = true,
                                           .exit_code = -1,
@@ -160,10 +179,40 @@ static void on_tools(void *arg, const struct borgmatic_tools *tools)
 
 /* ---- ending what is left of it ---- */
 
+static void on_ended(void *arg, size_t left);
+
+static struct mount_release *start_release(struct recovery *r,
+                                           void (*done)(void *arg, enum mount_released how))
+{
+    const struct mount_release_spec s = {.loop = r->set.loop,
+                                         .point = r->mount_point,
+                                         .device = r->mount_device,
+                                         .path = r->set.path,
+                                         .marker = r->marker,
+                                         .lazy = true,
+                                         .done = done,
+                                         .arg = r};
+    return mount_release_start(&s);
+}
+
+static void on_swept(void *arg, enum mount_released how)
+{
+    struct recovery *r = arg;
+    r->stuck = how == MOUNT_BUSY;
+    on_ended(r, r->left);
+}
+
 static void on_ended(void *arg, size_t left)
 {
     struct recovery *r = arg;
     r->left = left;
+    if (r->mount_point && !r->swept) { /* it was just coming when it was looked for */
+        r->swept = true;
+        mount_release_free(TAKE(r->release));
+        r->release = start_release(r, on_swept);
+        if (r->release)
+            return;
+    }
     if (r->control_dir)
         control_evidence(r->control_dir, on_evidence, r);
     if (r->file && r->makes_archives && job_started_ms(r->job))
@@ -172,10 +221,8 @@ static void on_ended(void *arg, size_t left)
         finish(r);
 }
 
-static void recovery_start(struct job *j, void *work)
+static void end_processes(struct recovery *r)
 {
-    struct recovery *r = work;
-    r->job = j;
     struct ending_spec spec = {.entry = r->marker, .done = on_ended, .arg = r};
     r->ending = ending_start(r->set.loop, &spec);
     if (!r->ending)
@@ -184,10 +231,28 @@ static void recovery_start(struct job *j, void *work)
         ending_hurry(r->ending);
 }
 
+static void on_released(void *arg, enum mount_released how)
+{
+    struct recovery *r = arg;
+    r->stuck = how == MOUNT_BUSY;
+    end_processes(r);
+}
+
+/* A mount goes before the borg that serves it: else a dead one stays. */
+static void recovery_start(struct job *j, void *work)
+{
+    struct recovery *r = work;
+    r->job = j;
+    r->release = r->mount_point ? start_release(r, on_released) : NULL;
+    if (!r->release)
+        end_processes(r);
+}
+
 static void recovery_stop(struct job *j, void *work, enum job_stop why)
 {
     struct recovery *r = work;
-    ending_hurry(r->ending);
+    if (r->ending)
+        ending_hurry(r->ending);
 }
 
 static const struct job_ops recovery_ops = {
@@ -222,6 +287,8 @@ static struct recovery *recovery_new(const struct recover_settings *set,
     r->file = mem_strdup(json_get_str(known, "file", NULL));
     r->control_dir = mem_strdup(json_get_str(known, "control_dir", NULL));
     r->makes_archives = strcmp(row->kind, "create") == 0 && !json_get_bool(known, "dry_run", false);
+    r->mount_point = mem_strdup(json_get_str(known, "mount_point", NULL));
+    r->mount_device = mem_strdup(json_get_str(known, "mount_device", NULL));
     r->repositories = json_incref(json_object_get(known, "repositories"));
     r->found = json_array();
     json_decref(known);
@@ -242,7 +309,8 @@ static void adopt(void *arg, const struct store_job *row, uint64_t mark)
     json_t *one;
     json_array_foreach(r->repositories, i, one) if (n < JOB_KEYS_MAX && json_is_string(one))
         keys[n++] = json_string_value(one);
-    ask_borg(r);
+    if (r->makes_archives) /* only these write a checkpoint */
+        ask_borg(r);
     if (jobs_adopt(s->set->jobs, row, mark, keys, n, &recovery_ops, r, NULL))
         s->jobs++;
     else
@@ -256,6 +324,8 @@ bool recover_start(const struct recover_settings *set, size_t *jobs, struct err 
         return err_set(e, ERR_UNAVAILABLE, "the jobs of the last run cannot be read");
     if (s.jobs == 0)
         control_sweep(set->state_dir);
+    if (s.jobs == 0)
+        drill_sweep(set->state_dir);
     *jobs = s.jobs;
     return true;
 }

@@ -70,6 +70,31 @@ const char *resolved_repo_name(const struct resolved_repo *repo)
     return slash && slash[1] != '\0' ? slash + 1 : repo->location;
 }
 
+struct resolved *resolve_record_place(const char *location, const char *rsh)
+{
+    struct resolved *res = resolve_record_new("");
+    if (!res)
+        return NULL;
+    struct arena *a = arena_of(res);
+    AUTO_FREE char *normal = resolve_normal(location);
+    const char **options = arena_alloc(a, sizeof *options);
+    const char **env = arena_alloc(a, 2 * sizeof *env);
+    struct resolved_repo *repo = &res->repos[0];
+    repo->label = "";
+    repo->remote = true;
+    repo->location = arena_strndup(a, location, strlen(location));
+    repo->normal = normal ? arena_strndup(a, normal, strlen(normal)) : NULL;
+    if (env)
+        env[0] = arena_printf(a, "BORG_RSH=%s", rsh);
+    repo->options = options;
+    repo->env = env;
+    res->count = 1;
+    if (repo->location && repo->normal && options && env && env[0])
+        return res;
+    resolved_unref(res);
+    return NULL;
+}
+
 /* ---- one recorded borg ---- */
 
 /* Options that hold for whatever borg is asked: with a value, and without. */

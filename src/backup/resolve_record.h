@@ -11,6 +11,8 @@
 
 /* An empty answer with one reference, or NULL. */
 struct resolved *resolve_record_new(const char *file);
+/* The answer for a place that no configuration names; `rsh` as BORG_RSH. NULL: no memory. */
+struct resolved *resolve_record_place(const char *location, const char *rsh);
 /* Adds the repository of one recorded borg, unless it is there already. False: memory is gone, or
  * there are more than LIMIT_REPOS. */
 bool resolve_record_add(struct resolved *res, const struct control_run *run, struct err *e);

@@ -90,14 +90,16 @@ static void on_hub_ready(void *arg)
         proc_pause(r->proc, false);
 }
 
+static void finish_if_over(struct run *r);
+
 void run_pause(struct run *r, bool pause)
 {
     r->paused = pause;
     if (r->proc)
         proc_pause(r->proc, pause || !hub_writable(r->hub));
+    if (!pause && r->proc)
+        finish_if_over(r); /* its pipes may be waited for again */
 }
-
-static void finish_if_over(struct run *r);
 
 static void end_side(struct run *r, size_t k)
 {
@@ -121,6 +123,8 @@ static void on_eof(void *arg, enum proc_stream stream)
 static void on_eof_timer(uv_timer_t *t)
 {
     struct run *r = t->data;
+    if (r->paused)
+        return; /* what is still in its pipes is wanted */
     end_side(r, PROC_STDOUT);
     end_side(r, PROC_STDERR);
     finish_if_over(r);
@@ -131,7 +135,7 @@ static void finish_if_over(struct run *r)
     if (r->finished || !r->exited || !r->nobody_left)
         return;
     if (!r->sides[PROC_STDOUT].eof || !r->sides[PROC_STDERR].eof) {
-        if (!uv_is_active((uv_handle_t *)&r->eof_timer))
+        if (!r->paused && !uv_is_active((uv_handle_t *)&r->eof_timer))
             (void)uv_timer_start(&r->eof_timer, on_eof_timer, EOF_WAIT_MS, 0);
         return;
     }

@@ -51,7 +51,8 @@ void run_stop(struct run *r);
  */
 void run_hurry(struct run *r);
 pid_t run_pid(const struct run *r);
-/* Stops or goes on reading the child's output. */
+/* Stops or goes on reading the child's output. What it wrote before its end is kept meanwhile, so
+ * the run is not done before it is read again. */
 void run_pause(struct run *r, bool pause);
 /* A line of ours among those of the child (borg's progress as text), on its stderr. */
 void run_say(struct run *r, const char *line, size_t n);

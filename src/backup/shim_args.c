@@ -8,7 +8,7 @@
  * out addresses for that. */
 static const char ssh_options[] =
     "-o StrictHostKeyChecking=yes -o ConnectTimeout=20 -o IdentitiesOnly=yes"
-    " -o PasswordAuthentication=no -o KbdInteractiveAuthentication=no"
+    " -o UpdateHostKeys=no -o PasswordAuthentication=no -o KbdInteractiveAuthentication=no"
     " -o ServerAliveInterval=30 -o ServerAliveCountMax=3";
 
 /* Commands that show progress; what is in neither table gets --log-json only. */

@@ -69,8 +69,7 @@ const char *ssh_probe_word(const char *stderr_text, int exit_code)
     return word ? word : "ssh_failed";
 }
 
-/* ssh's line that says it, or its last one. */
-static void sentence_of(const char *text, char *out, size_t size)
+void ssh_probe_sentence(const char *text, char *out, size_t size)
 {
     const char *at = NULL;
     if (!find_rule(text, &at)) {
@@ -102,7 +101,7 @@ static void finish(struct probe *p)
 {
     char sentence[SENTENCE_MAX];
     const char *text = buf_str(&p->text);
-    sentence_of(text, sentence, sizeof sentence);
+    ssh_probe_sentence(text, sentence, sizeof sentence);
     if (p->late) {
         (void)kill(-proc_pid(p->proc), SIGKILL); /* ssh and what it started: its own session */
         p->done(p->arg, "connect_timeout", sentence[0] ? sentence : "ssh did not end in time");

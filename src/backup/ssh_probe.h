@@ -28,5 +28,7 @@ struct ssh_probe_spec {
 bool ssh_probe(uv_loop_t *loop, const struct ssh_probe_spec *spec, struct err *e);
 /* Pure: the word for what ssh printed. */
 const char *ssh_probe_word(const char *stderr_text, int exit_code);
+/* Pure: ssh's line that says why, or its last one. */
+void ssh_probe_sentence(const char *stderr_text, char *out, size_t size);
 
 #endif

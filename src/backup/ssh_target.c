@@ -1,10 +1,13 @@
 #include "backup/ssh_target.h"
 
 #include "backup/shim_args.h"
+#include "base/buf.h"
 #include "base/mem.h"
 #include "limits.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 struct target {
     const char *host; /* with user@, brackets removed */
@@ -107,6 +110,18 @@ static bool parse(struct arena *a, const char *location, struct target *t)
     return colon && split_host(a, location, (size_t)(colon - location), false, t);
 }
 
+bool ssh_target_host(const char *location, char *out, size_t size)
+{
+    struct arena a;
+    struct target t = {0};
+    arena_init(&a, LIMIT_HEAD);
+    bool ok = parse(&a, location, &t);
+    const char *at = ok ? strrchr(t.host, '@') : NULL;
+    int n = ok ? snprintf(out, size, "%s", at ? at + 1 : t.host) : 0;
+    arena_done(&a);
+    return ok && n > 0 && (size_t)n < size;
+}
+
 const char *const *ssh_target_argv(struct arena *a, const char *location, const char *rsh,
                                    bool interactive, struct err *e)
 {
@@ -140,4 +155,69 @@ const char *const *ssh_target_argv(struct arena *a, const char *location, const 
         return NULL;
     }
     return w.v;
+}
+
+/* ---- one key alone ---- */
+
+static bool names_identity(const char *option)
+{
+    option += strspn(option, " \t");
+    return strncasecmp(option, "IdentityFile", 12) == 0 ||
+           strncasecmp(option, "CertificateFile", 15) == 0;
+}
+
+/* How many words from v on give ssh an identity of its own: 0, 1 or 2. */
+static size_t identity_words(const char *const *v)
+{
+    const char *w = v[0];
+    if (strcmp(w, "-i") == 0)
+        return v[1] ? 2 : 1;
+    if (strcmp(w, "-o") == 0)
+        return v[1] && names_identity(v[1]) ? 2 : 0;
+    return strncmp(w, "-i", 2) == 0 || (strncmp(w, "-o", 2) == 0 && names_identity(w + 2));
+}
+
+/* The word between quotes; one quote in it is written between others. */
+static void put_quoted(struct buf *b, const char *word)
+{
+    (void)buf_putc(b, '\'');
+    for (; *word; word++)
+        (void)(*word == '\'' ? buf_puts(b, "'\"'\"'") : buf_putc(b, *word));
+    (void)buf_putc(b, '\'');
+}
+
+static bool is_ssh(const char *program)
+{
+    const char *slash = strrchr(program, '/');
+    return strcmp(slash ? slash + 1 : program, "ssh") == 0;
+}
+
+const char *ssh_target_with_key(struct arena *a, const char *rsh, const char *key, struct err *e)
+{
+    struct words w = {.a = a, .v = arena_alloc(a, CHILD_ARGS * sizeof *w.v)};
+    const char *s = rsh && *rsh ? rsh : "ssh";
+    w.failed = !w.v;
+    for (s += strspn(s, " \t\r\n"); *s && !w.failed; s += strspn(s, " \t\r\n"))
+        push(&w, next_word(a, &s));
+    if (w.failed || w.n == 0 || !is_ssh(w.v[0])) {
+        (void)err_set(e, ERR_BAD_REQUEST, "the ssh command of the repository is no plain ssh");
+        return NULL;
+    }
+    struct buf b;
+    buf_init(&b, CHILD_ENV_BYTES);
+    for (size_t i = 0; i < w.n;) {
+        size_t skip = i ? identity_words(w.v + i) : 0;
+        if (!skip) {
+            put_quoted(&b, w.v[i]);
+            (void)buf_putc(&b, ' ');
+        }
+        i += skip ? skip : 1;
+    }
+    (void)buf_puts(&b, "-o UpdateHostKeys=no -i "); /* a test writes into no file */
+    put_quoted(&b, key);
+    const char *out = b.failed ? NULL : arena_strndup(a, buf_str(&b), b.n);
+    buf_done(&b);
+    if (!out)
+        (void)err_set(e, ERR_NO_MEMORY, "no memory for ssh's command line");
+    return out;
 }

@@ -252,6 +252,7 @@ static void take_outcome(struct job *j, const struct job_outcome *o)
     }
     assert(job_state_final(j->final_state));
     j->exit_code = o->exit_code;
+    (void)snprintf(j->field, sizeof j->field, "%s", o->field && j->api ? o->field : "");
     j->ended_ms = now_ms();
     replace(&j->sentence, sentence);
     mem_free(j->verdict_json);
@@ -284,6 +285,12 @@ void job_set_pid(struct job *j, pid_t pid)
 {
     j->pid = pid;
     keep_row(j, false);
+    job_tell(j);
+}
+
+void job_set_ready(struct job *j)
+{
+    j->ready = true;
     job_tell(j);
 }
 

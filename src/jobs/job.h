@@ -7,8 +7,8 @@
  * anyone hears of that. What a job does is its `work`, driven through struct job_ops.
  * Exclusion: a job names keys (normalised repositories, "aio"). Jobs that only read hold them
  * together, as borg's shared lock allows; one that writes holds them alone. A writing job waits for
- * the readers that are before it, and those that yield (mounts, downloads: they may last for hours)
- * are stopped for it. Loop's thread only. */
+ * the questions (`reading`) that are before it, those that yield (mounts, downloads: they may last
+ * for hours) are stopped for it, and any other holder refuses it. Loop's thread only. */
 #ifndef JOBS_JOB_H
 #define JOBS_JOB_H
 
@@ -120,7 +120,8 @@ const char *job_label(const struct job *j); /* or NULL */
 enum job_state job_state(const struct job *j);
 bool job_is_reading(const struct job *j);
 bool job_recovers(const struct job *j);
-pid_t job_pid(const struct job *j); /* 0: none yet */
+pid_t job_pid(const struct job *j);  /* 0: none yet */
+bool job_ready(const struct job *j); /* job_set_ready was called */
 size_t job_key_count(const struct job *j);
 const char *job_key(const struct job *j, size_t i);
 int64_t job_started_ms(const struct job *j);
@@ -134,6 +135,8 @@ bool job_cancel(struct job *j, enum job_stop why);
 
 /* By the work: */
 void job_set_pid(struct job *j, pid_t pid); /* watchers are told */
+/* What was asked for is there while the job goes on (a mount); watchers are told. */
+void job_set_ready(struct job *j);
 /* A named stage begins: kept in the record with its time, and a `stage` event. */
 void job_stage(struct job *j, const char *stage);
 /* Replaces what recovery is told, kept at once (no fsync); no secrets. */
@@ -150,10 +153,12 @@ struct job_outcome {
     const char *word, *sentence; /* the verdict's */
     const char *verdict_json; /* {"word","sentence","evidence"} or NULL: made from the two above */
     enum err_code api;        /* what an awaited request gets; ERR_NONE: 200 */
+    const char *field;        /* the parameter at fault, or NULL */
     const char *stdout_tail, *stderr_tail; /* for a 502's body; may be NULL */
 };
 void job_end(struct job *j, const struct job_outcome *o);
 enum err_code job_api_error(const struct job *j); /* of an ended job */
+const char *job_api_field(const struct job *j);   /* the parameter at fault, "" when none */
 const char *job_sentence(const struct job *j);
 const char *job_stdout_tail(const struct job *j); /* "" when none */
 const char *job_stderr_tail(const struct job *j);

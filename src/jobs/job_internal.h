@@ -41,7 +41,7 @@ struct job {
     char *params_json, *private_json, *result_json, *progress_json;
     char *keys[JOB_KEYS_MAX];
     size_t key_count;
-    bool reading, shares, yields, unslotted, recovers, durable, started, ending;
+    bool reading, shares, yields, unslotted, recovers, durable, started, ready, ending;
     enum job_state state;
     bool stop_asked;
     enum job_stop stop_why;
@@ -57,6 +57,7 @@ struct job {
     enum job_state final_state; /* valid while ending */
     int exit_code;
     enum err_code api;
+    char field[64];
     char *verdict_json, *sentence, *stdout_tail, *stderr_tail;
     char *document;
     uint64_t last_event;

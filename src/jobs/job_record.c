@@ -228,6 +228,16 @@ bool job_stopping(const struct job *j, enum job_stop *why)
     return j->stop_asked;
 }
 
+bool job_ready(const struct job *j)
+{
+    return j->ready;
+}
+
+const char *job_api_field(const struct job *j)
+{
+    return j->field;
+}
+
 enum err_code job_api_error(const struct job *j)
 {
     return j->api;

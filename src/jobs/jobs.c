@@ -220,12 +220,16 @@ static void append_active(struct jobs *js, struct job *j)
     *at = j;
 }
 
-/* Who only reads holds others up for a while only; a job that writes may take hours. */
-static const struct job *in_the_way_of(const struct jobs *js, const char *key)
+/* A question holds others up for a moment only and is waited for; who yields is sent away. What
+ * writes may take hours, and so may a long reader such as an extraction. */
+static const struct job *in_the_way_of(const struct jobs *js, const struct job_spec *s,
+                                       const char *key)
 {
-    for (const struct job *j = js->active; j; j = j->next)
-        if ((!j->shares || j->recovers) && holds(j, key))
+    for (const struct job *j = js->active; j; j = j->next) {
+        bool brief = j->shares && (s->shares || j->reading || j->yields);
+        if ((j->recovers || !brief) && holds(j, key))
             return j;
+    }
     return NULL;
 }
 
@@ -242,7 +246,7 @@ static bool admit(struct jobs *js, const struct job_spec *s, char *in_the_way, s
     if (waiting >= LIMIT_JOBS_QUEUED)
         return err_set(e, ERR_TOO_BUSY, "%zu jobs are waiting already", waiting);
     for (size_t i = 0; i < s->key_count; i++) {
-        const struct job *other = in_the_way_of(js, s->keys[i]);
+        const struct job *other = in_the_way_of(js, s, s->keys[i]);
         if (!other || (s->queue && !other->recovers))
             continue;
         if (size)

@@ -1,6 +1,6 @@
-/* A request target's query and path on any bytes: whatever is accepted is UTF-8 without NUL, its
- * names are not empty and not twice there, and encoding it strictly and reading it again gives the
- * same values. */
+/* A request target's query and path on any bytes: names that are accepted are UTF-8 without NUL,
+ * not empty and not twice there; values say whether they are UTF-8; encoding all of it strictly and
+ * reading it again gives the same values. */
 #include "api/query.h"
 #include "base/buf.h"
 #include "base/utf8.h"
@@ -23,13 +23,31 @@ static void encode(struct buf *b, const char *s)
         must(buf_printf(b, "%%%02X", (unsigned char)*s));
 }
 
+/* Bytes shown as text give the bytes back. */
+static void shows(const char *value)
+{
+    struct arena a;
+    struct buf shown;
+    struct err e = {0};
+    arena_init(&a, LIMIT_ARENA);
+    buf_init(&shown, LIMIT_ARENA);
+    query_encode(&shown, value);
+    must(!shown.n || utf8_valid(shown.p, shown.n));
+    char *back = query_decode_bytes(&a, buf_str(&shown), shown.n, false, &e);
+    must(back != NULL && strcmp(back, value) == 0);
+    buf_done(&shown);
+    arena_done(&a);
+}
+
 static void look(const struct query_arg *args, size_t n)
 {
     must(n <= LIMIT_QUERY_ARGS);
     for (size_t i = 0; i < n; i++) {
         must(args[i].name[0] != '\0');
         must(utf8_valid(args[i].name, strlen(args[i].name)));
-        must(args[i].value[0] == '\0' || utf8_valid(args[i].value, strlen(args[i].value)));
+        bool text = args[i].value[0] == '\0' || utf8_valid(args[i].value, strlen(args[i].value));
+        must(args[i].text == text);
+        shows(args[i].value);
         for (size_t k = 0; k < i; k++)
             must(strcmp(args[i].name, args[k].name) != 0);
     }

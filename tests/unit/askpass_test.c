@@ -20,6 +20,57 @@ static void only_the_question_for_the_key_is_answered(void **state)
     assert_true(control_peer_prompt(prompt, longer));
 }
 
+static void only_the_questions_for_a_new_key_count_as_such(void **state)
+{
+    assert_int_equal(control_peer_new_key_prompt("Enter passphrase (empty for no passphrase): "),
+                     1);
+    assert_int_equal(
+        control_peer_new_key_prompt("Enter passphrase for \"/k\" (empty for no passphrase): "),
+        1); /* since OpenSSH 9.9 */
+    assert_int_equal(control_peer_new_key_prompt("Enter same passphrase again: "), 2);
+    static const char *const others[] = {"",
+                                         "Enter passphrase for key '/k': ",
+                                         "Overwrite (y/n)? ",
+                                         "Enter old passphrase: ",
+                                         "root@h's password: ",
+                                         "Enter new passphrase (empty for no passphrase): "};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_int_equal(control_peer_new_key_prompt(others[i]), 0);
+}
+
+/* A shell by the name of ssh-keygen, and by another. */
+static void
+each_question_of_ssh_keygen_is_answered_once_and_only_in_a_job_that_makes_a_key(void **state)
+{
+    static const struct {
+        const char *program;
+        bool new_key;
+        const char *said;
+    } rows[] = {{"ssh-keygen", true, "key phrase\n0\nkey phrase\n0\n1\n1\n"},
+                {"ssh-keygen", false, "1\n1\n1\n1\n"},
+                {"ssh", true, "1\n1\n1\n1\n"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct control_case t;
+        char script[512];
+        struct secret *s = secret_new("key phrase", 10);
+        case_init_fake(&t, FAKE_BORG);
+        t.spec.ssh_passphrase = s;
+        t.spec.new_key = rows[i].new_key;
+        case_open(&t);
+        (void)snprintf(script, sizeof script,
+                       "cp /bin/dash $R/%s; exec $R/%s -c '"
+                       "askpass \"Enter passphrase (empty for no passphrase): \"; echo $?; "
+                       "askpass \"Enter same passphrase again: \"; echo $?; "
+                       "askpass \"Enter passphrase (empty for no passphrase): \"; echo $?; "
+                       "askpass \"Enter passphrase for old key: \"; echo $?'",
+                       rows[i].program, rows[i].program);
+        case_script(&t, script);
+        assert_string_equal(buf_str(&t.out), rows[i].said);
+        case_done(&t);
+        secret_free(s);
+    }
+}
+
 /* $R/ssh is a shell by the name of ssh. */
 static void askpass_answers_once_an_ssh_below_a_borg(void **state)
 {
@@ -119,6 +170,9 @@ int main(int argc, char **argv)
         return small;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_the_question_for_the_key_is_answered),
+        cmocka_unit_test(only_the_questions_for_a_new_key_count_as_such),
+        cmocka_unit_test(
+            each_question_of_ssh_keygen_is_answered_once_and_only_in_a_job_that_makes_a_key),
         cmocka_unit_test(askpass_answers_once_an_ssh_below_a_borg),
         cmocka_unit_test(askpass_answers_an_ssh_that_is_the_job_itself),
         cmocka_unit_test(without_a_passphrase_askpass_is_not_offered_and_refuses),

@@ -3,6 +3,7 @@
 #include "api/idempotency.h"
 #include "base/mem.h"
 #include "jobs/job.h"
+#include "limits.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -115,9 +116,11 @@ static void answer_made(void *arg, struct job *j, const struct err *e)
     call_job_started(arg, 200, j);
 }
 
+static enum job_state ends_as = JOB_SUCCEEDED;
+
 static void no_start(struct job *j, void *work)
 {
-    job_end(j, &(struct job_outcome){.state = JOB_SUCCEEDED, .exit_code = 0});
+    job_end(j, &(struct job_outcome){.state = ends_as, .exit_code = 0, .sentence = "so it ended"});
 }
 
 static void no_free(void *work)
@@ -200,6 +203,31 @@ static void a_key_whose_request_is_in_hand_is_409(void **state)
     assert_int_equal(status_of(ask("POST /test", "Idempotency-Key: k9\r\n", "")), 200);
 }
 
+static void forget_all_jobs(void)
+{
+    for (int i = 0; i <= LIMIT_JOBS_RECENT; i++)
+        job_finish(job_begin("other", NULL, false), JOB_SUCCEEDED);
+}
+
+static void a_failed_job_that_only_the_store_has_is_no_success_when_replayed(void **state)
+{
+    test_handler = once;
+    ends_as = JOB_FAILED;
+    (void)ask("POST /test", "Idempotency-Key: k1\r\n", "");
+    ends_as = JOB_SUCCEEDED;
+    (void)ask("POST /test", "Idempotency-Key: k2\r\n", "");
+    forget_all_jobs();
+    test_awaited = true;
+    const char *a = ask("POST /test", "Idempotency-Key: k1\r\n", "");
+    assert_int_equal(status_of(a), 502);
+    assert_non_null(
+        strstr(a, "{\"ok\":false,\"error\":\"command_failed\",\"message\":\"so it ended\""));
+    assert_non_null(strstr(a, "\"job\":{\"id\":\"create:"));
+    a = ask("POST /test", "Idempotency-Key: k2\r\n", "");
+    assert_int_equal(status_of(a), 200);
+    assert_non_null(strstr(a, "\"state\":\"succeeded\""));
+}
+
 #define WITH_API(test) cmocka_unit_test_setup_teardown(test, api_setup, api_teardown)
 
 int main(void)
@@ -212,6 +240,7 @@ int main(void)
         WITH_API(a_client_that_goes_leaves_a_writing_job_alone),
         WITH_API(the_same_key_and_request_is_the_same_job),
         WITH_API(a_key_whose_request_is_in_hand_is_409),
+        WITH_API(a_failed_job_that_only_the_store_has_is_no_success_when_replayed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -90,6 +90,22 @@ static void an_error_never_quotes_the_input(void **state)
     assert_null(strstr(e.msg, "oops"));
 }
 
+static void trees_are_wiped_when_they_are_given_back(void **state)
+{
+    struct err e;
+    struct buf small;
+    json_use_wiped_memory();
+    json_t *j = parse("{\"n\":1.5,\"b\":true,\"s\":\"text\"}", &e);
+    assert_non_null(j);
+    assert_true(json_get_num(j, "n", 0) > 1.4 && json_get_num(j, "s", 7) > 6.9);
+    assert_true(json_get_bool(j, "b", false) && json_get_bool(j, "n", true));
+    buf_init(&small, 4);
+    assert_false(json_write(j, &small));
+    assert_true(small.failed);
+    buf_done(&small);
+    json_decref(j);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -98,6 +114,7 @@ int main(void)
         cmocka_unit_test(refuses_the_same_name_twice),
         cmocka_unit_test(depth_is_counted_outside_strings_only),
         cmocka_unit_test(an_error_never_quotes_the_input),
+        cmocka_unit_test(trees_are_wiped_when_they_are_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -344,6 +344,20 @@ static void without_memory_no_secret_shows(void **state)
     lines_free(NULL);
 }
 
+/* A secret is bytes: it may begin inside a character. */
+static void a_mask_that_halves_a_character_leaves_valid_text(void **state)
+{
+    struct redact *r = redact_new();
+    struct secret *s = secret_new("\xa9secret", 7);
+    assert_true(r && s && redact_add(r, s, false));
+    static const char text[] = "\x1b[31m\xc3\xa9secret end\n";
+    const char *got = through(r, text, sizeof text - 1);
+    assert_non_null(strstr(got, "*** end|"));
+    assert_null(strstr(got, "secret"));
+    secret_free(s);
+    redact_free(r);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, empty_out, done_out)
@@ -353,6 +367,7 @@ int main(void)
         T(wiping_a_redraw_is_no_redraw),
         T(carriage_return_newline_is_no_redraw_at_any_rate),
         T(escapes_are_stripped),
+        T(a_mask_that_halves_a_character_leaves_valid_text),
         T(what_is_no_text_is_replaced),
         T(secrets_are_masked_before_and_after_the_escapes_go),
         T(a_long_line_is_cut_on_a_border_and_says_so),

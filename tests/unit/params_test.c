@@ -96,6 +96,39 @@ static void values_come_typed_from_path_query_and_body(void **state)
     done(&a);
 }
 
+static void bytes_are_kept_as_they_are_and_shown_encoded(void **state)
+{
+    static const struct param bytes[] = {{"path", PARAM_QUERY, PARAM_BYTES, true, 1, 4, ""},
+                                         {"other", PARAM_BODY, PARAM_BYTES, false, 0, 4, ""},
+                                         {"text", PARAM_QUERY, PARAM_STRING, false, 0, 9, ""},
+                                         {.name = NULL}};
+    static const struct route r = {.method = HTTP_M_POST, .params = bytes};
+    struct asked a;
+    make(&a, &r, "path=%ff%0a%25", "{\"other\":\"a\\nb\"}");
+    assert_true(check(&a));
+    assert_string_equal(call_bytes(&a.c, "path", NULL), "\xff\n%");
+    assert_string_equal(call_str(&a.c, "path", NULL), "%FF%0A%25");
+    assert_string_equal(call_bytes(&a.c, "other", NULL), "a\nb");
+    assert_null(call_bytes(&a.c, "text", NULL));
+    done(&a);
+    static const struct {
+        const char *query, *body, *field;
+    } bad[] = {{"path=", "", "path"},
+               {"path=12345", "", "path"},
+               {"", "", "path"},
+               {"path=a&text=%ff", "", "text"},
+               {"path=a&more=%ff", "", "more"},
+               {"path=a", "{\"other\":1}", "other"},
+               {"path=a", "{\"other\":\"12345\"}", "other"}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        make(&a, &r, bad[i].query, bad[i].body);
+        assert_false(check(&a));
+        assert_int_equal(a.e.code, ERR_BAD_REQUEST);
+        assert_string_equal(a.e.field, bad[i].field);
+        done(&a);
+    }
+}
+
 static void all_faults_are_listed_together(void **state)
 {
     struct asked a;
@@ -314,10 +347,57 @@ static void an_idempotency_key_is_visible_ascii_bare_or_quoted(void **state)
     }
 }
 
+static void not_waiting_is_the_same_as_waiting_no_time(void **state)
+{
+    static const struct {
+        const char *prefer;
+        int wait_s;
+    } rows[] = {{"wait=0", -1}, {"wait=7", 7}, {"wait=x", -1}, {"respond-async, wait=3", 3}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct asked a;
+        make(&a, &old_route, "", "{\"repository\":\"one\"}");
+        add_header(&a, "prefer", rows[i].prefer);
+        assert_true(check(&a));
+        assert_int_equal(a.c.prefer_wait_s, rows[i].wait_s);
+        done(&a);
+    }
+}
+
+static void of_many_faults_so_many_are_listed(void **state)
+{
+    char body[4096] = "{\"repository\":\"one\"";
+    size_t n = strlen(body);
+    for (int i = 0; i < CALL_FAULTS + 4; i++)
+        n += (size_t)snprintf(body + n, sizeof body - n, ",\"odd%d\":1", i);
+    (void)snprintf(body + n, sizeof body - n, "}");
+    struct asked a;
+    make(&a, &new_route, "", body);
+    assert_false(check(&a));
+    assert_int_equal(a.c.fault_count, CALL_FAULTS);
+    done(&a);
+}
+
+static void more_secrets_than_a_call_holds_are_our_fault(void **state)
+{
+    static const struct param many[] = {{"a", PARAM_BODY, PARAM_SECRET, false, 1, 0, ""},
+                                        {"b", PARAM_BODY, PARAM_SECRET, false, 1, 0, ""},
+                                        {"c", PARAM_BODY, PARAM_SECRET, false, 1, 0, ""},
+                                        {"d", PARAM_BODY, PARAM_SECRET, false, 1, 0, ""},
+                                        {"e", PARAM_BODY, PARAM_SECRET, false, 1, 0, ""},
+                                        {.name = NULL}};
+    static const struct route route = {.method = HTTP_M_POST, .params = many};
+    struct asked a;
+    make(&a, &route, "", "{\"a\":\"111\",\"b\":\"222\",\"c\":\"333\",\"d\":\"444\",\"e\":\"555\"}");
+    assert_false(check(&a));
+    assert_int_equal(a.e.code, ERR_INTERNAL);
+    done(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_come_typed_from_path_query_and_body),
+        cmocka_unit_test(bytes_are_kept_as_they_are_and_shown_encoded),
         cmocka_unit_test(all_faults_are_listed_together),
         cmocka_unit_test(a_boolean_in_quotes_is_refused_with_a_hint),
         cmocka_unit_test(labels_are_judged_whole),
@@ -331,6 +411,9 @@ int main(void)
         cmocka_unit_test(paths_are_decoded_and_judged),
         cmocka_unit_test(numbers_of_a_query_are_whole_and_in_range),
         cmocka_unit_test(an_idempotency_key_is_visible_ascii_bare_or_quoted),
+        cmocka_unit_test(not_waiting_is_the_same_as_waiting_no_time),
+        cmocka_unit_test(of_many_faults_so_many_are_listed),
+        cmocka_unit_test(more_secrets_than_a_call_holds_are_our_fault),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

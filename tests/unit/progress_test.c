@@ -187,6 +187,14 @@ static void sizes_are_written_as_borg_writes_them(void **state)
     }
 }
 
+static void nothing_is_said_while_nothing_is_known(void **state)
+{
+    struct progress p;
+    progress_init(&p);
+    (void)snprintf(p.phase, sizeof p.phase, "create");
+    assert_string_equal(text_of(&p), "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +204,7 @@ int main(void)
         cmocka_unit_test(a_phase_begins_anew),
         cmocka_unit_test(other_messages_are_no_progress),
         cmocka_unit_test(odd_values_do_no_harm),
+        cmocka_unit_test(nothing_is_said_while_nothing_is_known),
         cmocka_unit_test(sizes_are_written_as_borg_writes_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

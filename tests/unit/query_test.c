@@ -52,7 +52,7 @@ static void names_and_values_are_decoded_in_order(void **state)
 static void what_is_not_sound_is_refused(void **state)
 {
     static const char *const bad[] = {"a=%",   "a=%4",  "a=%zz",      "a=%00",
-                                      "%=1",   "a=%ff", "a=%c3%28",   "a=1&a=2",
+                                      "%=1",   "%ff=a", "%c3%28=a",   "a=1&a=2",
                                       "a&%61", "=1",    "a&b&c&d&e=1"};
     struct query_arg a[4];
     struct err e;
@@ -62,6 +62,22 @@ static void what_is_not_sound_is_refused(void **state)
     }
     (void)parse("cursor=1&cursor=2", a, &e);
     assert_string_equal(e.field, "cursor");
+}
+
+static void a_value_may_be_any_bytes_and_says_so(void **state)
+{
+    struct query_arg a[4];
+    struct err e;
+    struct buf b;
+    assert_int_equal(parse("a=%ff%2520&b=%c3%a4", a, &e), 2);
+    assert_string_equal(a[0].value, "\xff%20");
+    assert_false(a[0].text);
+    assert_true(a[1].text);
+    buf_init(&b, 64);
+    query_encode(&b, a[0].value);
+    query_encode(&b, "\n\xc3\xa4 +");
+    assert_string_equal(buf_str(&b), "%FF%2520%0A\xc3\xa4 +");
+    buf_done(&b);
 }
 
 static void a_plus_in_a_path_is_a_plus(void **state)
@@ -77,6 +93,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(names_and_values_are_decoded_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_not_sound_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_value_may_be_any_bytes_and_says_so, setup, teardown),
         cmocka_unit_test_setup_teardown(a_plus_in_a_path_is_a_plus, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,6 +28,26 @@ static void expect(const struct redact *r, const char *text, const char *masked,
     buf_done(&b);
 }
 
+static void a_table_that_is_full_refuses_the_secret(void **state)
+{
+    struct redact *r = redact_new();
+    char text[LIMIT_SECRET + 1] = "";
+    size_t n = 0;
+    for (int i = 0; n + 12 < sizeof text; i++)
+        n += (size_t)snprintf(text + n, sizeof text - n, "l%05d-%02x\n", i, (unsigned)i & 255);
+    bool full = false;
+    for (int k = 0; k < 40 && !full; k++) {
+        text[1] = (char)('A' + k);
+        for (char *p = text; (p = strchr(p, '\n')) && p[1]; p++)
+            p[2] = (char)('A' + k);
+        struct secret *s = secret_new(text, n);
+        full = !redact_add(r, s, false);
+        secret_free(s);
+    }
+    assert_true(full);
+    redact_free(r);
+}
+
 static void with_no_needles_it_copies(void **state)
 {
     struct redact *r = redact_new();
@@ -182,6 +202,7 @@ static void without_memory_nothing_is_promised(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_table_that_is_full_refuses_the_secret),
         cmocka_unit_test(with_no_needles_it_copies),
         cmocka_unit_test(a_secret_is_masked_wherever_it_stands),
         cmocka_unit_test(the_longest_match_wins_and_overlapping_ones_are_one_mask),

@@ -133,6 +133,12 @@ static void a_cut_does_not_halve_a_character(void **state)
     assert_int_equal(k.emitted.n, LIMIT_LINE - 1 + 1);
     assert_int_equal((unsigned char)k.emitted.p[k.emitted.n - 2], 0xa9);
     close_lines(&l, &k);
+    open_lines(&l, &k); /* two of three bytes would stay */
+    for (int i = 0; i < LIMIT_LINE; i++)
+        shim_lines_feed(&l, i ? "\xe2\x82\xac" : "xx", i ? 3 : (LIMIT_LINE - 2) % 3 ? 2 : 1, 1);
+    shim_lines_feed(&l, "\n", 1, 1);
+    assert_int_equal((unsigned char)k.emitted.p[k.emitted.n - 2], 0xac);
+    close_lines(&l, &k);
 }
 
 int main(void)

@@ -264,7 +264,8 @@ static void ssh_gets_our_options_behind_the_callers(void **state)
                     "BORG_RSH=/opt/wrapper borg --rsh 'ssh -p 1' info --rsh=other r");
 #define OURS \
     " -o StrictHostKeyChecking=yes -o ConnectTimeout=20 -o IdentitiesOnly=yes" \
-    " -o PasswordAuthentication=no -o KbdInteractiveAuthentication=no" \
+    " -o UpdateHostKeys=no -o PasswordAuthentication=no" \
+    " -o KbdInteractiveAuthentication=no" \
     " -o ServerAliveInterval=30 -o ServerAliveCountMax=3"
     assert_string_equal(buf_str(&t.out),
                         "ssh" OURS "\nC.UTF-8\n--log-json info r\n"

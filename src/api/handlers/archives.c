@@ -1,0 +1,218 @@
+#include "api/handlers/archives.h"
+
+#include "api/idempotency.h"
+#include "backup/archive_delete.h"
+#include "backup/archive_name.h"
+#include "backup/archive_path.h"
+#include "backup/archives_list.h"
+#include "backup/tree_read.h"
+#include "base/mem.h"
+#include "limits.h"
+
+#include <string.h>
+
+static bool one_repository(struct config_call *cc)
+{
+    struct err e;
+    if (cc->only || cc->config->count == 1)
+        return true;
+    (void)err_field(&e, ERR_BAD_REQUEST, "repository_label",
+                    "the configuration has %zu repositories: say which, by label or path",
+                    cc->config->count);
+    call_error(cc->c, &e);
+    return false;
+}
+
+const char *archives_named(struct config_call *cc, const char *name)
+{
+    struct err e;
+    if (!archive_name_ok(name, "archive", &e)) {
+        call_error(cc->c, &e);
+        return NULL;
+    }
+    if (!one_repository(cc))
+        return NULL;
+    return strcmp(name, "latest") == 0 ? "" : name;
+}
+
+static void no_memory(struct call *c)
+{
+    struct err e;
+    (void)err_set(&e, ERR_NO_MEMORY, "no memory for this request");
+    call_error(c, &e);
+}
+
+/* ---- list ---- */
+
+static void add_data(struct call *c, struct jsonw *w, const struct job *j)
+{
+    jsonw_kraw(w, "data", job_document(j) ? job_document(j) : "[]");
+}
+
+static void list(struct config_call *cc, bool stats)
+{
+    struct call *c = cc->c;
+    const struct archives_question q = {.stats = stats,
+                                        .match = call_str(c, "match", NULL),
+                                        .last = call_int(c, "last", 0),
+                                        .since = call_int(c, "since", 0)};
+    void *data = archives_list_new(&q);
+    if (!data) {
+        no_memory(c);
+        return;
+    }
+    c->members = add_data;
+    config_call_job(cc, &(struct config_job){.kind = "archives-list",
+                                             .reading = true,
+                                             .equal_joins = true,
+                                             .document = true,
+                                             .deadline_s = READ_DEADLINE_S,
+                                             .done_word = "read",
+                                             .done_sentence = "the archives were read",
+                                             .plan = &collect_plan,
+                                             .data = data});
+}
+
+static void list_get(struct config_call *cc)
+{
+    list(cc, call_bool(cc->c, "stats", false));
+}
+
+static void list_post(struct config_call *cc)
+{
+    list(cc, call_bool(cc->c, "stats", true));
+}
+
+void archives_list(struct call *c)
+{
+    config_call(c, call_str(c, "label", ""), list_get);
+}
+
+void archives_info(struct call *c)
+{
+    config_call(c, call_str(c, "label", ""), list_post);
+}
+
+/* ---- tree ---- */
+
+static void add_tree(struct call *c, struct jsonw *w, const struct job *j)
+{
+    const char *doc = job_document(j);
+    size_t n = doc ? strlen(doc) : 0;
+    if (n < 3)
+        return;
+    (void)buf_putc(w->b, ','); /* its members are ours */
+    (void)buf_append(w->b, doc + 1, n - 2);
+}
+
+/* The folder that is asked for, as bytes; NULL when the call was answered. mem_free. */
+static char *folder(struct call *c)
+{
+    struct err e = {0};
+    const char *encoded = call_str(c, "path_encoded", NULL);
+    AUTO_FREE char *decoded = encoded ? archive_path_decode(encoded) : NULL;
+    if (encoded && (!decoded || call_has(c, "path"))) {
+        (void)err_field(&e, ERR_BAD_REQUEST, "path_encoded",
+                        decoded ? "give path or path_encoded, not both"
+                                : "must be percent-encoded: a %% is followed by two hex digits");
+        call_error(c, &e);
+        return NULL;
+    }
+    char *path = archive_path_clean(decoded ? decoded : call_bytes(c, "path", ""),
+                                    encoded ? "path_encoded" : "path", &e);
+    if (!path)
+        call_error(c, &e);
+    return path;
+}
+
+static void tree(struct config_call *cc)
+{
+    struct call *c = cc->c;
+    struct err e;
+    const char *cursor = call_str(c, "cursor", NULL);
+    const char *archive = archives_named(cc, call_str(c, "archive", "latest"));
+    if (!archive)
+        return;
+    AUTO_FREE char *after = cursor ? archive_path_decode(cursor) : NULL;
+    if (cursor && !after) {
+        (void)err_field(&e, ERR_BAD_REQUEST, "cursor", "must be the cursor of an answer before");
+        call_error(c, &e);
+        return;
+    }
+    AUTO_FREE char *path = folder(c);
+    if (!path)
+        return;
+    const struct tree_page page = {.path = path,
+                                   .after = after,
+                                   .depth = (unsigned)call_int(c, "depth", 1),
+                                   .limit = (size_t)call_int(c, "limit", TREE_ENTRIES_USUAL)};
+    void *data = tree_read_new(*archive ? archive : NULL, &page);
+    if (!data) {
+        no_memory(c);
+        return;
+    }
+    c->members = add_tree;
+    config_call_job(cc, &(struct config_job){.kind = "archives-tree",
+                                             .reading = true,
+                                             .equal_joins = true,
+                                             .document = true,
+                                             .deadline_s = READ_DEADLINE_S,
+                                             .done_word = "read",
+                                             .done_sentence = "the archive was read",
+                                             .plan = &tree_read_plan,
+                                             .data = data});
+}
+
+void archives_tree(struct call *c)
+{
+    config_call(c, call_str(c, "label", ""), tree);
+}
+
+/* ---- delete ---- */
+
+static void add_deleted(struct call *c, struct jsonw *w, const struct job *j)
+{
+    bool dry = call_bool(c, "dry_run", false);
+    jsonw_kstr(w, "archive", call_str(c, "archive", ""));
+    jsonw_kbool(w, "deleted", !dry);
+    jsonw_kstr(w, "note",
+               dry ? "nothing was changed" : "the space is freed when the repository is compacted");
+}
+
+static void delete_one(struct config_call *cc)
+{
+    struct call *c = cc->c;
+    struct err e;
+    const char *name = call_str(c, "archive", "");
+    bool dry = call_bool(c, "dry_run", false);
+    if (!archive_name_ok(name, "archive", &e)) {
+        call_error(c, &e);
+        return;
+    }
+    if (!one_repository(cc) || (!dry && !call_confirmed(c, name)) ||
+        (!dry && !call_audit(c, "archive_delete", cc->label, name, NULL, "allowed")))
+        return;
+    void *data = archive_delete_new(name, dry);
+    if (!data) {
+        no_memory(c);
+        return;
+    }
+    c->members = add_deleted;
+    config_call_job(
+        cc, &(struct config_job){.kind = "archive-delete",
+                                 .done_word = dry ? "dry_run_ok" : "deleted",
+                                 .done_sentence = dry ? "the archive is there and would be deleted"
+                                                      : "the archive is deleted",
+                                 .plan = &archive_delete_plan,
+                                 .data = data});
+}
+
+static void delete_now(struct call *c)
+{
+    config_call(c, call_str(c, "label", ""), delete_one);
+}
+
+void archives_delete(struct call *c)
+{
+    call_idempotent(c, delete_now);
+}

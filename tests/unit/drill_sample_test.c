@@ -1,0 +1,127 @@
+#include "backup/drill_sample.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static void draw(struct drill_sample *s, size_t max, int64_t bytes, uint64_t seed, int files)
+{
+    assert_true(drill_sample_init(s, max, bytes, seed));
+    for (int i = 0; i < files; i++) {
+        char path[16];
+        (void)snprintf(path, sizeof path, "f%d", i);
+        const struct archive_item item = {.type = '-', .size = 10, .path = path};
+        drill_sample_add(s, &item);
+    }
+    drill_sample_fit(s);
+}
+
+static void the_seed_decides_what_is_drawn(void **state)
+{
+    struct drill_sample a, b, c;
+    draw(&a, 5, 1000, 7, 100);
+    draw(&b, 5, 1000, 7, 100);
+    draw(&c, 5, 1000, 8, 100);
+    bool same = true;
+    for (size_t i = 0; i < 5; i++) {
+        assert_string_equal(a.files[i].path, b.files[i].path);
+        same = same && strcmp(a.files[i].path, c.files[i].path) == 0;
+    }
+    assert_false(same);
+    assert_int_equal(a.seen, 100);
+    drill_sample_done(&a);
+    drill_sample_done(&b);
+    drill_sample_done(&c);
+}
+
+static void every_file_has_its_chance(void **state)
+{
+    int drawn[20] = {0};
+    for (uint64_t seed = 0; seed < 2000; seed++) {
+        struct drill_sample s;
+        draw(&s, 4, 1000, seed, 20);
+        assert_int_equal(s.count, 4);
+        for (size_t i = 0; i < s.count; i++)
+            drawn[strtol(s.files[i].path + 1, NULL, 10)]++;
+        drill_sample_done(&s);
+    }
+    for (int i = 0; i < 20; i++) /* 400 expected, deviation 18 */
+        assert_in_range(drawn[i], 300, 500);
+}
+
+static void bytes_and_kinds_are_bounded(void **state)
+{
+    struct drill_sample s;
+    draw(&s, 50, 95, 1, 30);
+    assert_int_equal(s.count, 9);
+    assert_int_equal(s.bytes, 90);
+    drill_sample_done(&s);
+    assert_true(drill_sample_init(&s, 5, 9, 1));
+    drill_sample_add(&s, &(struct archive_item){.type = '-', .size = 10, .path = "large"});
+    drill_sample_add(&s, &(struct archive_item){.type = 'd', .path = "folder"});
+    drill_sample_add(&s, &(struct archive_item){.type = 'h', .path = "further name"});
+    assert_int_equal(s.count, 0);
+    drill_sample_done(&s);
+}
+
+static void put(const char *folder, const char *name, const char *text)
+{
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *f = fopen(path, "we");
+    assert_non_null(f);
+    (void)fputs(text, f);
+    (void)fclose(f);
+}
+
+/* sha256sum of "one", "two" and of nothing. */
+#define ONE "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed"
+#define TWO "3fc4ccfe745870e2c0d99f71f30ff0656c8dedd41cc1d7d3d376b0dbe685e2f3"
+
+static void files_are_compared_also_those_that_are_shown_alike(void **state)
+{
+    char folder[] = "/tmp/drill.XXXXXX";
+    struct drill_sample s;
+    atomic_bool stop = false;
+    assert_non_null(mkdtemp(folder));
+    assert_true(drill_sample_init(&s, 6, 1000, 1));
+    static const char *const names[] = {"equal", "differs", "missing", "b?", "b?"};
+    for (size_t i = 0; i < 5; i++)
+        drill_sample_add(&s, &(struct archive_item){.type = '-', .size = 3, .path = names[i]});
+    drill_sample_hash(&s, "equal", ONE);
+    drill_sample_hash(&s, "differs", ONE);
+    drill_sample_hash(&s, "missing", ONE);
+    drill_sample_hash(&s, "b?", ONE);
+    drill_sample_hash(&s, "b?", TWO);
+    put(folder, "equal", "one");
+    put(folder, "differs", "two");
+    put(folder, "b\xff", "two");
+    put(folder, "b\xfe", "one");
+    drill_check(&s, folder, false, &stop);
+    static const enum drill_outcome wanted[] = {DRILL_EQUAL, DRILL_DIFFERS, DRILL_MISSING,
+                                                DRILL_EQUAL, DRILL_EQUAL};
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(s.files[i].outcome, wanted[i]);
+    drill_sample_done(&s);
+    char command[64];
+    (void)snprintf(command, sizeof command, "rm -r %s", folder);
+    assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c): a fixed command of a test */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_seed_decides_what_is_drawn),
+        cmocka_unit_test(every_file_has_its_chance),
+        cmocka_unit_test(bytes_and_kinds_are_bounded),
+        cmocka_unit_test(files_are_compared_also_those_that_are_shown_alike),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

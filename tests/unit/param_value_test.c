@@ -1,0 +1,142 @@
+#include "api/param_value.h"
+
+#include "limits.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const struct param choice = {"mode", PARAM_BODY, PARAM_CHOICE, false, 0, 0, "", "one|two"};
+static const struct param list = {"paths", PARAM_BODY, PARAM_LIST, false, 0, 8, ""};
+static const struct param text = {"yaml", PARAM_BODY, PARAM_TEXT, false, 1, 10, ""};
+static const struct param object = {"config", PARAM_BODY, PARAM_OBJECT, false, 0, 0, ""};
+
+static bool ok(const struct param *p, const char *json)
+{
+    struct err e = {0};
+    json_t *v = json_loads(json, JSON_DECODE_ANY, NULL);
+    assert_non_null(v);
+    bool fine = param_json_ok(p, v, &e);
+    if (!fine) {
+        assert_int_equal(e.code, ERR_BAD_REQUEST);
+        assert_string_equal(e.field, p->name);
+        assert_true(e.msg[0] != '\0');
+    }
+    json_decref(v);
+    return fine;
+}
+
+static void a_choice_is_one_of_its_words_and_nothing_else(void **state)
+{
+    assert_true(ok(&choice, "\"one\""));
+    assert_true(ok(&choice, "\"two\""));
+    assert_false(ok(&choice, "\"\""));
+    assert_false(ok(&choice, "\"on\""));
+    assert_false(ok(&choice, "\"one|two\""));
+    assert_false(ok(&choice, "\"--json\""));
+    assert_false(ok(&choice, "1"));
+}
+
+static void a_list_is_of_bounded_strings(void **state)
+{
+    assert_true(ok(&list, "[\"a\", \"12345678\"]"));
+    assert_false(ok(&list, "[]"));
+    assert_false(ok(&list, "\"a\""));
+    assert_false(ok(&list, "[\"\"]"));
+    assert_false(ok(&list, "[1]"));
+    assert_false(ok(&list, "[\"123456789\"]"));
+    assert_false(ok(&list, "[\"a\\nb\"]"));
+    json_t *many = json_array();
+    for (int i = 0; i <= LIMIT_LIST; i++)
+        (void)json_array_append_new(many, json_string("x"));
+    struct err e = {0};
+    assert_false(param_json_ok(&list, many, &e));
+    json_decref(many);
+}
+
+static void in_an_address_a_list_is_one_string(void **state)
+{
+    struct err e = {0};
+    json_t *v = param_from_text(&list, "a", &e);
+    assert_string_equal(json_string_value(json_array_get(v, 0)), "a");
+    json_decref(v);
+    assert_null(param_from_text(&list, "123456789", &e));
+    assert_null(param_from_text(&object, "{}", &e));
+}
+
+static void a_text_may_have_lines_but_no_other_controls(void **state)
+{
+    assert_true(ok(&text, "\"a: 1\\n\\tb\""));
+    assert_false(ok(&text, "\"\""));
+    assert_false(ok(&text, "\"12345678901\""));
+    assert_false(ok(&text, "\"a\\u001b\""));
+    assert_false(ok(&text, "\"a\\u007f\""));
+}
+
+static enum err_code refused_text(enum param_type type, int64_t max, const char *given)
+{
+    const struct param p = {"x", PARAM_QUERY, type, false, 1, max, ""};
+    struct err e = {0};
+    json_t *v = param_from_text(&p, given, &e);
+    json_decref(v);
+    assert_true((v == NULL) == (e.code != ERR_NONE));
+    return e.code;
+}
+
+static void texts_of_an_address_are_judged_as_those_of_a_body(void **state)
+{
+    assert_int_equal(refused_text(PARAM_STRING, 3, "abc"), ERR_NONE);
+    assert_int_equal(refused_text(PARAM_STRING, 3, "abcd"), ERR_BAD_REQUEST);
+    assert_int_equal(refused_text(PARAM_STRING, 3, ""), ERR_BAD_REQUEST);
+    assert_int_equal(refused_text(PARAM_STRING, 3, "a\nb"), ERR_BAD_REQUEST);
+    assert_int_equal(refused_text(PARAM_BOOL, 0, "true"), ERR_NONE);
+    assert_int_equal(refused_text(PARAM_BOOL, 0, "0"), ERR_NONE);
+    assert_int_equal(refused_text(PARAM_BOOL, 0, "yes"), ERR_BAD_REQUEST);
+    assert_int_equal(refused_text(PARAM_JOB_ID, 0, "create:1"), ERR_NONE);
+    assert_int_equal(refused_text(PARAM_JOB_ID, 0, "a b"), ERR_BAD_REQUEST);
+    assert_int_equal(refused_text(PARAM_LABEL, 0, ".."), ERR_BAD_REQUEST);
+    assert_int_equal(refused_text(PARAM_INT, 9, "10"), ERR_BAD_REQUEST);
+    assert_int_equal(refused_text(PARAM_SECRET, 0, "a secret"), ERR_BAD_REQUEST);
+}
+
+static void secrets_are_bounded_and_of_one_line(void **state)
+{
+    static const struct param p = {"pass", PARAM_BODY, PARAM_SECRET, false, 0, 0, ""};
+    char longest[LIMIT_SECRET + 2];
+    memset(longest, 'x', sizeof longest);
+    longest[LIMIT_SECRET + 1] = '\0';
+    const char *const rows[] = {"short", "with\ncontrol", longest};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct err e = {0};
+        json_t *v = json_string(rows[i]);
+        assert_false(param_json_ok(&p, v, &e));
+        assert_int_equal(e.code, ERR_INVALID_SECRETS);
+        assert_null(strstr(e.msg, rows[i]));
+        json_decref(v);
+    }
+}
+
+static void an_object_is_an_object(void **state)
+{
+    assert_true(ok(&object, "{\"a\": [1]}"));
+    assert_false(ok(&object, "[]"));
+    assert_false(ok(&object, "\"{}\""));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_choice_is_one_of_its_words_and_nothing_else),
+        cmocka_unit_test(a_list_is_of_bounded_strings),
+        cmocka_unit_test(in_an_address_a_list_is_one_string),
+        cmocka_unit_test(a_text_may_have_lines_but_no_other_controls),
+        cmocka_unit_test(texts_of_an_address_are_judged_as_those_of_a_body),
+        cmocka_unit_test(secrets_are_bounded_and_of_one_line),
+        cmocka_unit_test(an_object_is_an_object),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
