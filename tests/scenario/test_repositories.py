@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import time
 from pathlib import Path
 
@@ -494,3 +495,22 @@ def test_what_an_export_refuses(keys, module_folder):
     Setup(keys, "plainrepo")
     reply = post(keys, "plainrepo", "key/export", confirm="plainrepo")
     fails(keys, reply, 400, "bad_request", "not_encrypted")
+
+
+def test_without_its_line_in_the_audit_log_no_key_is_exported(folder):
+    full = folder / "full"
+    full.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", full], check=True)
+    try:
+        with Daemon(folder / "d", AUDIT_LOG_PATH=full / "audit") as d:
+            Setup(d, "audited")
+            (full / "filler").write_bytes(b"x" * 4096)
+            reply = post(d, "audited", "key/export", confirm="audited")
+            assert reply.status == 503 and reply.json["error"] == "unavailable", reply
+            assert "audit" in reply.json["message"]
+            assert d.read.get("/jobs?limit=5").json["jobs"] == []
+            (full / "filler").unlink()  # without a key, but it is asked for one
+            reply = post(d, "audited", "key/export", confirm="audited")
+            fails(d, reply, 400, "bad_request", "not_encrypted")
+    finally:
+        subprocess.run(["umount", "-l", full], check=True)
