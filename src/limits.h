@@ -172,18 +172,6 @@ enum {
     METRICS_LAG_MS = 1000,          /* how often the loop's lag is measured */
 };
 
-/* ---- repositories ---- */
-enum {
-    PTY_READ = 1024,              /* one read of a prompt */
-    PROMPT_BYTES = 4096 + 512,    /* a prompt names the repository's location or the key's file */
-    PROMPT_ANSWERS = 8,           /* prompts of one change of passphrase: borg asks at most 5 */
-    NEW_PASSPHRASE_MIN = 8,       /* shorter ones are found by trying */
-    NEW_PASSPHRASE_MAX = 1024,    /* a terminal takes 4095 bytes at a time */
-    LIMIT_KEY = 64 * 1024,        /* an exported key; borg's has less than 1 kB */
-    KEY_DEADLINE_S = 300,         /* changing a passphrase, exporting a key */
-    REPO_CREATE_DEADLINE_S = 600, /* making a repository: a few files */
-};
-
 /* ---- locks ---- */
 enum {
     LOCK_ROSTER = 64 * 1024,    /* a roster: some hundred readers */
@@ -265,6 +253,29 @@ enum {
     LIMIT_RESTORE_PATH = 4096,      /* one of the paths asked for: PATH_MAX */
     EXTRACT_DEPTH = 512,            /* folders in folders that are looked into */
     EXTRACT_COUNTED = 1000 * 1000,  /* files counted in the destination afterwards: some seconds */
+};
+
+/* ---- repositories ---- */
+enum {
+    PTY_READ = 1024,              /* one read of a prompt */
+    PROMPT_BYTES = 4096 + 512,    /* a prompt names the repository's location or the key's file */
+    PROMPT_ANSWERS = 8,           /* prompts of one change of passphrase: borg asks at most 5 */
+    NEW_PASSPHRASE_MIN = 8,       /* shorter ones are found by trying */
+    NEW_PASSPHRASE_MAX = 1024,    /* a terminal takes 4095 bytes at a time */
+    LIMIT_KEY = 64 * 1024,        /* an exported key; borg's has less than 1 kB */
+    KEY_DEADLINE_S = 300,         /* changing a passphrase, exporting a key */
+    REPO_CREATE_DEADLINE_S = 600, /* making a repository: a few files */
+};
+
+/* ---- configurations ---- */
+enum {
+    LIMIT_YAML = 256 * 1024,            /* one configuration file: a large one has 20 KiB */
+    LIMIT_YAML_DEPTH = 32,              /* as JSON's */
+    LIMIT_YAML_NODES = 16 * 1024,       /* values in one text … */
+    LIMIT_YAML_SEEN = 64 * 1024,        /* … and with its aliases written out */
+    LIMIT_YAML_ARENA = 8 * 1024 * 1024, /* memory of one parsed text */
+    LIMIT_YAML_MASKS = 64,  /* secrets of one configuration that its output is searched for */
+    CONFIG_VALIDATE_S = 60, /* borgmatic reading one file: it was seen to need 0.4 s */
 };
 
 #endif

@@ -81,10 +81,10 @@ int main(int argc, char **argv)
         return shim_main(argc, argv);
     if (strcmp(name, "askpass") == 0)
         return askpass_main(argc, argv);
-    if (strcmp(name, PTY_PROGRAM) == 0)
-        return pty_main(argc, argv);
     if (strcmp(name, "confine") == 0)
         return confine_main(argc, argv);
+    if (strcmp(name, PTY_PROGRAM) == 0)
+        return pty_main(argc, argv);
     const char *word = argc > 1 ? argv[1] : "serve";
     if (argc > 2) {
         (void)fprintf(stderr, "borgmatic-api: too many arguments; see --help\n");

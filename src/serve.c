@@ -9,6 +9,7 @@
 #include "api/probes.h"
 #include "api/ratelimit.h"
 #include "api/route.h"
+#include "backup/config_put.h"
 #include "backup/recover.h"
 #include "backup/sshkeys_folder.h"
 #include "base/json.h"
@@ -307,6 +308,7 @@ int serve(void)
         return give_up(&e);
     watch_signals();
     mend_ssh_keys();
+    config_put_sweep(d.config.state_dir, d.config.config_dir);
     if (!recover(&e) || !listen_all(&e))
         return give_up(&e);
     (void)uv_run(&d.loop, UV_RUN_DEFAULT);

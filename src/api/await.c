@@ -74,8 +74,8 @@ static void answer_ended(struct call *c, const struct job *j)
         jsonw_null(&w);
     jsonw_kstr(&w, "stdout", job_stdout_tail(j));
     jsonw_kstr(&w, "stderr", job_stderr_tail(j));
-    if (c->members && c->members_always)
-        c->members(c, &w, j);
+    if (c->fault_members)
+        c->fault_members(c, &w, j);
     call_job_record(&w, j);
     call_reply(c, err_status(code), &b, &w);
 }

@@ -186,6 +186,20 @@ void call_error(struct call *c, const struct err *e)
     call_error_job(c, e, NULL);
 }
 
+bool call_audit_note(struct call *c, const char *action, const char *label, const char *job,
+                     const char *outcome)
+{
+    const struct audit_entry entry = {.action = action,
+                                      .role = role_name(c->role),
+                                      .identity = c->identity,
+                                      .address = c->req->peer,
+                                      .request_id = c->req->id,
+                                      .label = label,
+                                      .job = job,
+                                      .outcome = outcome};
+    return audit_write(c->app->audit, &entry);
+}
+
 bool call_audit(struct call *c, const char *action, const char *label, const char *reason,
                 const char *job, const char *outcome)
 {

@@ -58,8 +58,9 @@ struct call {
     int prefer_wait_s; /* Prefer: wait=N, −1: not asked */
     /* Adds members to the answer of an awaited job that ended well; set by the handler, or NULL. */
     void (*members)(struct call *c, struct jsonw *w, const struct job *j);
-    bool members_always; /* … and to that of one that did not */
-    void *state;         /* the handler's own, in the arena */
+    /* The same for one that ended badly. */
+    void (*fault_members)(struct call *c, struct jsonw *w, const struct job *j);
+    void *state; /* the handler's own, in the arena */
     const char
         *idempotency_key; /* for job_spec, with call_fingerprint (api/idempotency); or NULL */
 
@@ -114,6 +115,10 @@ void call_job_record(struct jsonw *w, const struct job *j);
  * when it cannot be written: answered with 503 then, and nothing must be done. */
 bool call_audit(struct call *c, const char *action, const char *label, const char *reason,
                 const char *job_id, const char *outcome);
+
+/* The same for what has been done already: when it cannot be written the call goes on. */
+bool call_audit_note(struct call *c, const char *action, const char *label, const char *job_id,
+                     const char *outcome);
 
 /* Answers when the job ends: 200 {"ok":true,"job_id",…,"returncode","stdout","stderr"} and what
  * c->members adds for succeeded and warning, else the status of its error with "job_id" and the

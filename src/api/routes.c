@@ -4,21 +4,22 @@
 #include "api/handlers/archives.h"
 #include "api/handlers/backup.h"
 #include "api/handlers/downloads.h"
+#include "api/handlers/configs.h"
 #include "api/handlers/events.h"
 #include "api/handlers/export.h"
 #include "api/handlers/jobs.h"
-#include "api/handlers/known_hosts.h"
 #include "api/handlers/locks.h"
+#include "api/handlers/known_hosts.h"
 #include "api/handlers/log.h"
-#include "api/handlers/mounts.h"
 #include "api/handlers/net.h"
 #include "api/handlers/overview.h"
 #include "api/handlers/poll.h"
 #include "api/handlers/repositories.h"
+#include "api/handlers/ssh_keys.h"
+#include "api/handlers/mounts.h"
+#include "api/handlers/restore.h"
 #include "api/handlers/repository_create.h"
 #include "api/handlers/repository_keys.h"
-#include "api/handlers/restore.h"
-#include "api/handlers/ssh_keys.h"
 #include "api/handlers/system.h"
 #include "api/route_params.h"
 
@@ -28,6 +29,8 @@ const struct route routes[] = {
 #include "api/routes/jobs.def"
 
 #include "api/routes/backup.def"
+
+#include "api/routes/configs.def"
 
 #include "api/routes/repositories.def"
 

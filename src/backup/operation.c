@@ -100,7 +100,8 @@ static void on_run_done(void *arg, int code, int signal, size_t left)
     op->result.out_len = op->out.n;
     op->result.out_cut = op->out.failed;
     keep_tails(op);
-    op->result.err = op->err_tail ? op->err_tail : "";
+    op->result.stdout_tail = op->out_tail ? op->out_tail : "";
+    op->result.stderr_tail = op->err_tail ? op->err_tail : "";
     run_free(TAKE(op->run));
     op->control = NULL;
     op->plan->step(op, op->data, &op->result);
@@ -128,6 +129,8 @@ static void list_masked(const struct operation *op, const struct secret **out)
             out[n++] = op->context.masked[i];
     if (op->more_masked)
         out[n++] = op->more_masked;
+    for (size_t i = 0; i < op->mask_count; i++)
+        out[n++] = op->masks[i];
     out[n] = NULL;
 }
 
@@ -146,7 +149,7 @@ static void tell_recovery(struct operation *op)
 
 bool operation_start(struct operation *op, const struct operation_start *s, struct err *e)
 {
-    const struct secret *masked[LIMIT_REPOS + CONTEXT_MASKED + 2];
+    const struct secret *masked[LIMIT_REPOS + CONTEXT_MASKED + LIMIT_YAML_MASKS + 2];
     list_masked(op, masked);
     char cwd[64];
     (void)snprintf(cwd, sizeof cwd, "/proc/self/fd/%d", s->cwd_fd);
@@ -199,22 +202,13 @@ const char *const *operation_join(struct arena *a, const char *const *base, cons
     return all;
 }
 
-/* Our own program comes first: it takes the terminal and becomes borg. */
-static bool put_on_terminal(struct operation_start *s, const struct operation_borg *b,
-                            struct arena *a, struct err *e)
+/* A use of our own program goes before borg and becomes it. */
+static bool put_before(struct operation_start *s, const char *const *words, struct arena *a,
+                       struct err *e)
 {
-    static const char *const first[] = {PTY_PROGRAM, NULL};
     s->file = "/proc/self/exe";
-    s->argv = operation_join(a, first, s->argv);
-    s->pass_fd = b->tty_fd;
+    s->argv = operation_join(a, words, s->argv);
     return s->argv || err_set(e, ERR_NO_MEMORY, "no memory to start borg");
-}
-
-/* Our own program goes before borg and becomes it. */
-static const char *const *confine(struct arena *a, const char *folder, const char *const *argv)
-{
-    const char *before[] = {"confine", folder, NULL};
-    return argv ? operation_join(a, before, argv) : NULL;
 }
 
 static bool launch_borg(struct operation *op, const struct operation_borg *b, struct arena *a,
@@ -246,14 +240,16 @@ static bool launch_borg(struct operation *op, const struct operation_borg *b, st
                                 .keep_max = b->keep_max,
                                 .on_stdout = b->on_stdout,
                                 .hear_borg = true};
-    if (b->confined && s.argv) {
-        s.file = "/proc/self/exe";
-        s.argv = confine(a, b->confined, s.argv);
-    }
     if (!s.argv || !s.env)
-        return s.env ? err_set(e, ERR_NO_MEMORY, "no memory to start borg") : false;
-    if (b->tty_fd > 0 && !put_on_terminal(&s, b, a, e))
         return false;
+    const char *const confined[] = {"confine", b->confined, NULL};
+    if (b->confined && !put_before(&s, confined, a, e))
+        return false;
+    static const char *const terminal[] = {PTY_PROGRAM, NULL};
+    if (b->tty_fd > 0 && !put_before(&s, terminal, a, e))
+        return false;
+    if (b->tty_fd > 0)
+        s.pass_fd = b->tty_fd;
     if (pass && (s.pass_fd = secret_pipe(pass, e)) < 0)
         return false;
     struct control_spec control = {.ssh_key = b->ssh_key, .arg = op};
@@ -287,6 +283,7 @@ bool operation_program(struct operation *op, const struct operation_program *p, 
                                 .argv = p->argv,
                                 .env = operation_join(&a, op->context.env, p->env),
                                 .direct = true,
+                                .cwd_fd = p->cwd_fd,
                                 .out = p->out,
                                 .keep_max = p->keep_max};
     bool started = s.env ? operation_open_control(op, &control, e) && operation_start(op, &s, e)
@@ -326,6 +323,8 @@ static void operation_free(void *work)
     secret_free(op->borg_passphrase);
     secret_free(op->ssh_passphrase);
     secret_free(op->more_masked);
+    for (size_t i = 0; i < op->mask_count; i++)
+        secret_free(op->masks[i]);
     buf_wipe(&op->out);
     mem_free(op->repository);
     mem_free(op->out_tail);
@@ -442,6 +441,14 @@ const struct secret *operation_passphrase(const struct operation *op)
 bool operation_stopping(const struct operation *op)
 {
     return op->stopping;
+}
+
+bool operation_mask(struct operation *op, const struct secret *s)
+{
+    struct secret *copy = op->mask_count < LIMIT_YAML_MASKS ? secret_dup(s) : NULL;
+    if (copy)
+        op->masks[op->mask_count++] = copy;
+    return copy != NULL;
 }
 
 size_t operation_repo_count(const struct operation *op)

@@ -36,8 +36,8 @@ struct operation_result {
     const struct verdict *verdict; /* what borg said, its exit noted (operation_borg), or NULL */
     const char *out;               /* OPERATION_KEEP: stdout, NUL-terminated; "" otherwise */
     size_t out_len;
-    bool out_cut;    /* stdout was longer than keep_max */
-    const char *err; /* the last lines of stderr, masked; "" when there are none */
+    bool out_cut; /* stdout was longer than keep_max */
+    const char *stdout_tail, *stderr_tail; /* last lines of what became events, masked; never NULL */
 };
 
 struct operation_plan {
@@ -82,6 +82,10 @@ const struct resolved *operation_config(const struct operation *op);
 const struct secret *operation_passphrase(const struct operation *op); /* the caller's, or NULL */
 bool operation_stopping(const struct operation *op);
 
+/* One more secret (copied) that the output of programs started from now on must not show; at most
+ * LIMIT_YAML_MASKS. False: no room. */
+bool operation_mask(struct operation *op, const struct secret *s);
+
 /* ---- the repositories concerned ---- */
 struct operation_repo {
     const struct resolved_repo *repo;
@@ -116,8 +120,8 @@ struct operation_borg {
     int tty_fd; /* > 0: its terminal (sys/pty), where it asks for passphrases: none is given
                    otherwise; stays the caller's */
     int cwd_fd; /* > 0: folder it starts in; stays the caller's */
-    const char *confined; /* with cwd_fd: folder of ours to bind it to (backup/confine), or NULL */
-    int lock_wait_s;      /* seconds it waits for a lock; 0: ARCHIVE_LOCK_WAIT_S */
+    const char *confined;   /* with cwd_fd: folder of ours to bind it to (backup/confine), or NULL */
+    int lock_wait_s;        /* seconds it waits for a lock; 0: ARCHIVE_LOCK_WAIT_S */
     const char *const *env; /* more entries "NAME=value", no secrets; or NULL */
     const char *ssh_key;    /* askpass answers for this key file alone; NULL: for any */
 };
@@ -141,12 +145,10 @@ struct operation_program {
     size_t keep_max;
     const char *ssh_key; /* askpass answers for this key file alone; NULL: for any */
     bool new_key;        /* it is ssh-keygen, and ssh_passphrase is for the key it makes */
+    int cwd_fd;          /* > 0: folder it starts in; stays the caller's */
 };
 bool operation_program(struct operation *op, const struct operation_program *p, struct err *e);
 
-/* Lines of ours on stdout: events, and the answer's "stdout" instead of the last program's. Only
- * while nothing runs. */
-void operation_print(struct operation *op, const char *text);
 /* Work that blocks (files): `work` on a worker thread, then `step`. It is not ended by a stop,
  * which the step then sees. */
 bool operation_worker(struct operation *op, void (*work)(void *data), struct err *e);
@@ -154,6 +156,9 @@ bool operation_worker(struct operation *op, void (*work)(void *data), struct err
 void operation_is_done(struct operation *op);
 /* The exit code for the record, where the last program's own would mislead. */
 void operation_exit_code(struct operation *op, int code);
+/* Lines of ours on stdout: events, and the answer's "stdout" instead of the last program's. Only
+ * while nothing runs. */
+void operation_print(struct operation *op, const char *text);
 
 /* What runs now, or NULL (run_pause, run_redact, run_pid). */
 struct run *operation_run(struct operation *op);

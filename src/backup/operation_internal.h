@@ -17,6 +17,8 @@ struct operation {
     struct resolved *config;
     char *repository;
     struct secret *borg_passphrase, *ssh_passphrase, *more_masked;
+    struct secret *masks[LIMIT_YAML_MASKS];
+    size_t mask_count;
     const char *done_word, *done_sentence;
     const struct operation_plan *plan;
     void *data;

@@ -129,11 +129,11 @@ static void judge_borg(struct ssh_test *t, struct operation *op,
 static bool judge_ssh(struct ssh_test *t, struct operation *op, const struct operation_result *last)
 {
     char sentence[384];
-    const char *word = ssh_probe_word(last->err, last->code);
+    const char *word = ssh_probe_word(last->stderr_tail, last->code);
     t->code = last->code;
     if (strcmp(word, "ok") == 0)
         return true;
-    ssh_probe_sentence(last->err, sentence, sizeof sentence);
+    ssh_probe_sentence(last->stderr_tail, sentence, sizeof sentence);
     found_fault(t, op, step_of(word), word, sentence);
     return false;
 }

@@ -244,7 +244,7 @@ static void made(struct making *m, struct operation *op, const struct operation_
         go_on(m, op, KEEPING, keep);
         return;
     }
-    (void)err_set(&m->e, ERR_COMMAND_FAILED, "ssh-keygen failed: %.200s", last->err);
+    (void)err_set(&m->e, ERR_COMMAND_FAILED, "ssh-keygen failed: %.200s", last->stderr_tail);
     give_up(m, op);
 }
 

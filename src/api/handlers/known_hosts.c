@@ -95,7 +95,7 @@ static void on_tools(void *arg, const struct borgmatic_tools *tools)
         return;
     }
     c->members = add_result;
-    c->members_always = true;
+    c->fault_members = c->members;
     plain_call_job(c, tools, NULL, NULL,
                    &(struct config_job){.kind = "ssh-keyscan",
                                         .reading = scan.fingerprint == NULL,

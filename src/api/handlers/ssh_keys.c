@@ -166,7 +166,7 @@ static void make_job(struct asked *a, struct config_call *cc, bool host_only)
         return;
     }
     c->members = add_result;
-    c->members_always = a->making; /* the key that waits */
+    c->fault_members = a->making ? c->members : NULL; /* the key that waits */
     if (cc) {
         cc->label = a->label;
         config_call_job(cc, &j);
