@@ -2,13 +2,15 @@
 
 import json
 import os
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 from fixtures import borg
 from fixtures.borg import Setup
-from fixtures.harness import Daemon, marked_processes
+from fixtures.harness import SCALE, Daemon, marked_processes
 from fixtures.leaks import found_below
 
 from scenario.test_failures import held_lock
@@ -78,6 +80,17 @@ def test_a_passphrase_that_the_config_lacks_can_be_given(shared):
         assert "passphrase" in reply.json["stderr"]
         reply = shared.read.post(path, {"borg_passphrase": PASSPHRASE})
         assert reply.status == 200 and len(reply.json["data"]) == 1, reply
+
+
+def contents(folder):
+    return {p: p.read_bytes() for p in Path(folder).rglob("*") if p.is_file()}
+
+
+def test_reading_changes_no_byte_of_a_repository(shared, one):
+    before = contents(one.repository)
+    for what, body in (("info", {}), ("latest-stats", {}), ("key/export", {"confirm": "one"})):
+        assert post(shared, "one", what, **body).status == 200
+    assert contents(one.repository) == before
 
 
 def test_several_repositories_answer_together_or_one_alone(shared):
@@ -256,19 +269,23 @@ def test_what_prune_and_compact_refuse(shared, one):
         assert post(shared, "nosuch", what).status == 404
 
 
-@pytest.mark.parametrize("what", ["info", "check", "prune"])
+@pytest.mark.parametrize("what", ["info", "latest-stats", "check", "prune", "compact", "create",
+                                  "passphrase/change", "key/export"])
 def test_past_its_time_nothing_is_left(shared, what):
     """The way to the repository's host is one that never says anything."""
-    label = f"slow{what}"
+    label = "slow-" + what.replace("/", "-")
     one = Setup(shared, label, count=0, keep_daily=1)
     one.repositories = ["ssh://nobody@127.0.0.1:1/./nowhere"]
     silent = shared.folder / "silent-rsh"
     silent.write_text("#!/bin/sh\nexec sleep 1000\n")
     silent.chmod(0o755)
     one.write(ssh_command=str(silent))
-    body = {"timeout": 2}
-    reply = (shared.read.post(f"/repositories/{label}/info", body) if what == "info"
-             else post(shared, label, what, WAIT, **body))
+    body = {"create": {"encryption": "none"}, "key/export": {"confirm": label},
+            "passphrase/change": {"borg_passphrase": PASSPHRASE, "new_passphrase": "long enough"},
+            }.get(what, {})
+    began = time.monotonic()
+    reply = post(shared, label, what, WAIT if what == "check" else None, timeout=2, **body)
+    assert time.monotonic() - began < 12 * SCALE
     assert reply.status == 408 and reply.json["error"] == "timeout", reply
     assert marked_processes(reply.json["job_id"]) == []
     assert shared.job(reply.json["job_id"])["state"] == "timed_out"
@@ -478,3 +495,22 @@ def test_what_an_export_refuses(keys, module_folder):
     Setup(keys, "plainrepo")
     reply = post(keys, "plainrepo", "key/export", confirm="plainrepo")
     fails(keys, reply, 400, "bad_request", "not_encrypted")
+
+
+def test_without_its_line_in_the_audit_log_no_key_is_exported(folder):
+    full = folder / "full"
+    full.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", full], check=True)
+    try:
+        with Daemon(folder / "d", AUDIT_LOG_PATH=full / "audit") as d:
+            Setup(d, "audited")
+            (full / "filler").write_bytes(b"x" * 4096)
+            reply = post(d, "audited", "key/export", confirm="audited")
+            assert reply.status == 503 and reply.json["error"] == "unavailable", reply
+            assert "audit" in reply.json["message"]
+            assert d.read.get("/jobs?limit=5").json["jobs"] == []
+            (full / "filler").unlink()  # without a key, but it is asked for one
+            reply = post(d, "audited", "key/export", confirm="audited")
+            fails(d, reply, 400, "bad_request", "not_encrypted")
+    finally:
+        subprocess.run(["umount", "-l", full], check=True)
