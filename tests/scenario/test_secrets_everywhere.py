@@ -16,6 +16,7 @@ from fixtures.sshd import Sshd
 BORG, SSH, NEW = "Rep0sitory pass \"word\" %7", "Key'Pass\\phrase+2", "the-N3w passphrase é"
 # What a secret field is given, by its name; anything else gets the repository's.
 BY_NAME = {"ssh_passphrase": SSH, "new_passphrase": NEW, "new_borg_passphrase": NEW}
+ALIAS = "new_passphrase"  # of new_borg_passphrase: one of them is given
 # Routes that make the repository or the key another one come last, in this order.
 LAST = ("ssh-key-replace", "ssh-key-renew", "repository-passphrase-change")
 
@@ -50,7 +51,8 @@ def watched(module_folder):
         borg.make_repository(daemon.home, location, BORG, sshd.rsh)
         subprocess.run(["ssh-keygen", "-q", "-p", "-P", "", "-N", SSH, "-f", str(sshd.key)],
                        check=True, capture_output=True)
-        one = Setup(daemon, "one", BORG, in_config=False, count=0, ssh_command=sshd.rsh)
+        one = Setup(daemon, "one", BORG, in_config=False, count=0, ssh_command=sshd.rsh,
+                    keep_daily=7)
         one.repositories = [location]
         one.write()
         both = {"borg_passphrase": BORG, "ssh_passphrase": SSH}
@@ -71,7 +73,7 @@ def watched(module_folder):
             if name.startswith("ssh-key"):  # the configuration's server is asked
                 known = {"repository": "one"} if name == "ssh-key-test" else {}
             body = {k: v for k, v in known.items() if k in fields}
-            body.update({s: BY_NAME.get(s, BORG) for s in secrets})
+            body.update({s: BY_NAME.get(s, BORG) for s in secrets if s != ALIAS})
             path = fill(pattern, {"label": "one", "archive": archive})
             reply = daemon.write.request(method, path, body)
             asked[name] = reply.status
