@@ -98,7 +98,7 @@ static void on_tried(void *arg, enum mount_released how)
 bool mount_unmount(struct mount *m, bool lazy, void (*done)(void *arg, const struct err *e),
                    void *arg)
 {
-    if (!m->mounted || m->leaving || m->release)
+    if (!m->running || !m->mounted || m->leaving || m->release)
         return false;
     m->asked = done;
     m->asked_arg = arg;
