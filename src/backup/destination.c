@@ -1,7 +1,7 @@
 #include "backup/destination.h"
 
 #include "backup/destination_forbidden.h"
-#include "base/mem.h"
+#include "backup/destination_way.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -13,108 +13,12 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-enum { PARTS_MAX = 128, PLACE = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
-
-/* A path taken apart: root, and the names below it. */
-struct way {
-    const struct destination_rules *rules;
-    char text[PATH_MAX]; /* the names, each ended by NUL */
-    const char *part[PARTS_MAX];
-    size_t count;
-    char root[PATH_MAX];
-};
-
-static bool refuse(const struct destination_rules *r, struct err *e, const char *why)
-{
-    return err_field(e, ERR_BAD_REQUEST, r->field, "%s %s", r->field, why);
-}
+enum { PLACE = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
 
 static bool refuse_at(const struct destination_rules *r, struct err *e, const char *name,
                       const char *why)
 {
     return err_field(e, ERR_BAD_REQUEST, r->field, "%s: \"%.96s\" %s", r->field, name, why);
-}
-
-/* ---- the words of the path ---- */
-
-/* Without double and trailing slashes; false on "." and "..", which no honest caller needs. */
-static bool tidy(const char *path, char *out, size_t size)
-{
-    size_t n = 0;
-    if (strlen(path) >= size)
-        return false;
-    while (*path) {
-        path += strspn(path, "/");
-        size_t k = strcspn(path, "/");
-        if (k == 0)
-            break;
-        if ((k == 1 && path[0] == '.') || (k == 2 && path[0] == '.' && path[1] == '.'))
-            return false;
-        out[n++] = '/';
-        memcpy(out + n, path, k);
-        n += k;
-        path += k;
-    }
-    out[n] = '\0';
-    return true;
-}
-
-static bool within(const char *path, const char *above)
-{
-    size_t n = strlen(above);
-    return strncmp(path, above, n) == 0 && (path[n] == '/' || path[n] == '\0');
-}
-
-/* The longest root that the path is in. */
-static bool find_root(struct way *w, const char *path)
-{
-    const char *at = w->rules->roots ? w->rules->roots : "";
-    bool found = false;
-    while (*at) {
-        size_t n = strcspn(at, ":");
-        AUTO_FREE char *raw = mem_strndup(at, n);
-        char root[PATH_MAX];
-        at += n + (at[n] == ':');
-        if (!raw || raw[0] != '/' || !tidy(raw, root, sizeof root) || !within(path, root))
-            continue;
-        if (found && strlen(root) <= strlen(w->root))
-            continue;
-        (void)snprintf(w->root, sizeof w->root, "%s", root);
-        found = true;
-    }
-    return found;
-}
-
-static bool refuse_outside(const struct destination_rules *r, struct err *e)
-{
-    char list[256] = "";
-    size_t n = 0;
-    for (const char *at = r->roots ? r->roots : ""; *at && n + 1 < sizeof list;) {
-        size_t k = strcspn(at, ":");
-        n += (size_t)snprintf(list + n, sizeof list - n, "%s%.*s", n ? ", " : "", (int)k, at);
-        at += k + (at[k] == ':');
-    }
-    return err_field(e, ERR_BAD_REQUEST, r->field, "%s must be within %s", r->field, list);
-}
-
-static bool take_apart(struct way *w, const struct destination_rules *r, const char *path,
-                       char *tidied, size_t size, struct err *e)
-{
-    *w = (struct way){.rules = r};
-    if (path[0] != '/')
-        return refuse(r, e, "must be an absolute path");
-    if (!tidy(path, tidied, size))
-        return refuse(r, e, "must not hold \".\" or \"..\" and be shorter than a path may be");
-    if (!find_root(w, tidied))
-        return refuse_outside(r, e);
-    (void)snprintf(w->text, sizeof w->text, "%s", tidied + strlen(w->root));
-    char *save = NULL;
-    for (char *p = strtok_r(w->text, "/", &save); p; p = strtok_r(NULL, "/", &save)) {
-        if (w->count == PARTS_MAX || strlen(p) > NAME_MAX)
-            return refuse(r, e, "is too deep, or a name in it is too long");
-        w->part[w->count++] = p;
-    }
-    return true;
 }
 
 /* ---- the folders ---- */
@@ -141,7 +45,7 @@ static bool is_ours_alone(const struct stat *st)
     return (st->st_uid == geteuid() || st->st_uid == 0) && (st->st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-static bool explain_step(const struct way *w, const char *name, struct err *e)
+static bool explain_step(const struct destination_way *w, const char *name, struct err *e)
 {
     if (errno == ELOOP || errno == ENOTDIR)
         return refuse_at(w->rules, e, name, "is a link or no folder");
@@ -152,7 +56,7 @@ static bool explain_step(const struct way *w, const char *name, struct err *e)
 }
 
 struct walk {
-    const struct way *way;
+    const struct destination_way *way;
     const struct forbidden *forbidden;
     char real[PATH_MAX]; /* where we are, links of the root resolved */
     int fd;
@@ -181,7 +85,7 @@ static bool step(struct walk *k, const char *name, bool *absent, struct err *e)
     (void)close(k->fd);
     k->fd = next;
     if (fstat(next, &st) != 0 || forbidden_inode(k->forbidden, &st))
-        return refuse(k->way->rules, e, forbidden_why);
+        return destination_refuse(k->way->rules, e, forbidden_why);
     return true;
 }
 
@@ -189,11 +93,12 @@ static bool judge_folder(const struct walk *k, struct err *e)
 {
     struct stat st;
     if (!is_empty(k->fd))
-        return refuse(k->way->rules, e, "must be an empty folder or not exist");
+        return destination_refuse(k->way->rules, e, "must be an empty folder or not exist");
     if (fstat(k->fd, &st) != 0 || !is_ours_alone(&st))
-        return refuse(k->way->rules, e,
-                      "must be a folder that belongs to the daemon's user or root and that nobody "
-                      "else may write to");
+        return destination_refuse(
+            k->way->rules, e,
+            "must be a folder that belongs to the daemon's user or root and that nobody "
+            "else may write to");
     return true;
 }
 
@@ -207,7 +112,7 @@ static bool judge_name(const struct walk *k, const char *name, struct err *e)
 }
 
 /* The whole path as it is without the root's links. */
-static bool real_path(const struct way *w, int root_fd, char *out, size_t size)
+static bool real_path(const struct destination_way *w, int root_fd, char *out, size_t size)
 {
     char link[64], root[PATH_MAX];
     (void)snprintf(link, sizeof link, "/proc/self/fd/%d", root_fd);
@@ -223,7 +128,7 @@ static bool real_path(const struct way *w, int root_fd, char *out, size_t size)
 
 static bool go(struct walk *k, enum destination_kind kind, struct err *e)
 {
-    const struct way *w = k->way;
+    const struct destination_way *w = k->way;
     size_t folders = kind == DESTINATION_FILE ? w->count - 1 : w->count;
     bool absent = false;
     for (size_t i = 0; i < folders && !absent; i++)
@@ -234,21 +139,23 @@ static bool go(struct walk *k, enum destination_kind kind, struct err *e)
     return kind == DESTINATION_FILE ? judge_name(k, w->part[w->count - 1], e) : judge_folder(k, e);
 }
 
-static bool travel(const struct way *w, enum destination_kind kind, struct walk *k, struct err *e)
+static bool travel(const struct destination_way *w, enum destination_kind kind, struct walk *k,
+                   struct err *e)
 {
     if (kind == DESTINATION_FILE && w->count == 0)
-        return refuse(w->rules, e, "must name a file below one of the allowed folders");
+        return destination_refuse(w->rules, e, "must name a file below one of the allowed folders");
     k->way = w;
     k->fd = open(w->root[0] ? w->root : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (k->fd < 0)
-        return refuse(w->rules, e, "is in an allowed folder that cannot be opened");
+        return destination_refuse(w->rules, e, "is in an allowed folder that cannot be opened");
     if (!real_path(w, k->fd, k->real, sizeof k->real))
-        return refuse(w->rules, e, "is too long");
+        return destination_refuse(w->rules, e, "is too long");
     struct forbidden *f = forbidden_new(w->rules);
     if (!f)
         return err_set(e, ERR_NO_MEMORY, "no memory to look at the destination");
     k->forbidden = f;
-    bool ok = forbidden_path(f, k->real) ? refuse(w->rules, e, forbidden_why) : go(k, kind, e);
+    bool ok = forbidden_path(f, k->real) ? destination_refuse(w->rules, e, forbidden_why)
+                                         : go(k, kind, e);
     forbidden_free(f);
     k->forbidden = NULL;
     return ok;
@@ -256,7 +163,7 @@ static bool travel(const struct way *w, enum destination_kind kind, struct walk 
 
 /* ---- what others call ---- */
 
-static void remove_made(const struct way *w, size_t folders, size_t made)
+static void remove_made(const struct destination_way *w, size_t folders, size_t made)
 {
     for (size_t left = folders; made > 0 && left > 0; left--, made--) {
         int at = open(w->root[0] ? w->root : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -277,11 +184,11 @@ static void remove_made(const struct way *w, size_t folders, size_t made)
 bool destination_open(const struct destination_rules *rules, const char *path,
                       enum destination_kind kind, struct destination *out, struct err *e)
 {
-    struct way w;
+    struct destination_way w;
     struct stat st;
     *out = (struct destination){.fd = -1};
     if (!destination_check(rules, path, kind, e) ||
-        !take_apart(&w, rules, path, out->path, sizeof out->path, e))
+        !destination_way(&w, rules, path, out->path, sizeof out->path, e))
         return false;
     struct walk k = {.fd = -1, .make = true};
     size_t folders = kind == DESTINATION_FILE ? w.count - 1 : w.count;
@@ -303,10 +210,10 @@ bool destination_open(const struct destination_rules *rules, const char *path,
 bool destination_check(const struct destination_rules *rules, const char *path,
                        enum destination_kind kind, struct err *e)
 {
-    struct way w;
+    struct destination_way w;
     char tidied[PATH_MAX];
     struct walk k = {.fd = -1};
-    bool ok = take_apart(&w, rules, path, tidied, sizeof tidied, e) && travel(&w, kind, &k, e);
+    bool ok = destination_way(&w, rules, path, tidied, sizeof tidied, e) && travel(&w, kind, &k, e);
     if (k.fd >= 0)
         (void)close(k.fd);
     return ok;
@@ -336,10 +243,10 @@ bool destination_stands(const struct destination *d)
 
 void destination_discard(struct destination *d)
 {
-    struct way w = {.count = 0};
+    struct destination_way w = {.count = 0};
     char *save = NULL;
     (void)snprintf(w.text, sizeof w.text, "%s", d->path);
-    for (char *p = strtok_r(w.text, "/", &save); p && w.count < PARTS_MAX;
+    for (char *p = strtok_r(w.text, "/", &save); p && w.count < DESTINATION_PARTS;
          p = strtok_r(NULL, "/", &save))
         w.part[w.count++] = p;
     size_t folders = d->name[0] && w.count ? w.count - 1 : w.count;

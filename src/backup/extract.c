@@ -1,41 +1,12 @@
 #include "backup/extract.h"
 
-#include "backup/archive_items.h"
-#include "backup/archive_name.h"
-#include "backup/extract_look.h"
-#include "base/jsonw.h"
+#include "backup/extract_internal.h"
 #include "base/mem.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-
-enum step { STEP_NEWEST, STEP_LIST, STEP_ROOM, STEP_EXTRACT, STEP_LEAVE };
-
-struct extract {
-    uv_loop_t *loop;
-    uv_work_t work; /* one at a time; the plan is not freed meanwhile */
-    struct operation *op;
-    enum step step;
-    bool working, began;
-    struct destination d;
-    char archive[ARCHIVE_NAME_MAX + 1];
-    json_t *paths;
-    bool *found; /* of each path */
-    int64_t strip;
-    char *room; /* folder of ours that the destination is bound to */
-    /* what is asked for, by borg's listing */
-    struct archive_items items;
-    bool bad_item;
-    int64_t files, bytes;
-    /* what came of it */
-    struct extract_look there;
-    bool stands, left;
-    bool borg_ended;
-    struct verdict_result said; /* of borg's extract */
-    struct err why;             /* of our own: it counts more */
-};
 
 static void extract_free(void *data)
 {
@@ -183,96 +154,11 @@ static void work(struct extract *x, void (*what)(uv_work_t *))
     go_on(x);
 }
 
-/* ---- how it ends ---- */
-
-static void note_result(struct extract *x)
-{
-    struct buf b;
-    struct jsonw w;
-    buf_init(&b, LIMIT_RECORD);
-    jsonw_init(&w, &b);
-    jsonw_key(&w, "archive");
-    jsonw_begin_object(&w);
-    jsonw_kstr(&w, "name", x->archive[0] ? x->archive : NULL);
-    jsonw_end_object(&w);
-    jsonw_kstr(&w, "destination", x->d.path);
-    jsonw_key(&w, "expected");
-    jsonw_begin_object(&w);
-    jsonw_kint(&w, "files", x->files);
-    jsonw_kint(&w, "bytes", x->bytes);
-    jsonw_end_object(&w);
-    jsonw_key(&w, "found");
-    jsonw_begin_object(&w);
-    jsonw_kint(&w, "files", x->there.files);
-    jsonw_kint(&w, "bytes", x->there.bytes);
-    jsonw_kint(&w, "others", x->there.others);
-    jsonw_kbool(&w, "counted", x->there.whole);
-    jsonw_end_object(&w);
-    jsonw_kbool(&w, "left", x->left);
-    operation_repo_result(operation_repo(x->op, 0), buf_str(&b));
-    buf_done(&b);
-}
-
-static void fail_verdict(struct verdict_result *v, const char *word, const char *sentence)
-{
-    *v = (struct verdict_result){.state = VERDICT_FAILED, .api = ERR_COMMAND_FAILED};
-    (void)snprintf(v->word, sizeof v->word, "%s", word);
-    (void)snprintf(v->sentence, sizeof v->sentence, "%s", sentence);
-}
-
-/* borg says that all went well; what stands there must agree. */
-static void judge_outcome(struct extract *x, struct verdict_result *v)
-{
-    if (v->state == VERDICT_FAILED)
-        return;
-    if (!x->stands) {
-        fail_verdict(v, "destination_moved",
-                     "the destination was moved or replaced while borg worked; what was extracted "
-                     "is in the folder that was opened at first");
-    } else if (!x->strip && x->there.whole && x->there.files < x->files) {
-        fail_verdict(v, "incomplete", "");
-        (void)snprintf(v->sentence, sizeof v->sentence,
-                       "borg ended well, but only %" PRId64 " of %" PRId64
-                       " files are in the destination",
-                       x->there.files, x->files);
-    } else if (x->there.files + x->there.others == 0) {
-        *v = (struct verdict_result){.state = VERDICT_WARNING};
-        (void)snprintf(v->word, sizeof v->word, "nothing_extracted");
-        (void)snprintf(v->sentence, sizeof v->sentence, "there was nothing to extract");
-    }
-}
-
-static void add_what_is_left(const struct extract *x, struct verdict_result *v)
-{
-    const char *note = x->left ? "what was extracted until then is left in the destination"
-                               : "nothing was extracted";
-    size_t n = strlen(v->sentence);
-    operation_stop_note(x->op, note);
-    if (v->state == VERDICT_FAILED && x->began)
-        (void)snprintf(v->sentence + n, sizeof v->sentence - n, "; %s", note);
-}
-
-static void finish(struct extract *x)
-{
-    struct verdict_result v = x->said;
-    note_result(x);
-    if (x->why.code != ERR_NONE) {
-        operation_fail(x->op, &x->why);
-        return;
-    }
-    if (x->borg_ended)
-        judge_outcome(x, &v);
-    add_what_is_left(x, &v);
-    if (v.api == ERR_BACKUP_FAILED)
-        v.api = ERR_COMMAND_FAILED;
-    operation_end(x->op, &v, NULL);
-}
-
 /* ---- the course ---- */
 
 static bool start(struct extract *x)
 {
-    switch (x->step) {
+    switch (x->phase) {
     case STEP_NEWEST:
         return newest_archive_ask(x->op, operation_repo(x->op, 0), &x->why);
     case STEP_LIST:
@@ -291,15 +177,15 @@ static bool start(struct extract *x)
 /* The next step, or the last one when something is wrong or the job is to stop. */
 static void go_on(struct extract *x)
 {
-    if (x->step == STEP_LEAVE) {
-        finish(x);
+    if (x->phase == STEP_LEAVE) {
+        extract_finish(x);
         return;
     }
-    x->step++;
-    if (x->step < STEP_LEAVE && x->why.code == ERR_NONE && x->said.state != VERDICT_FAILED &&
+    x->phase++;
+    if (x->phase < STEP_LEAVE && x->why.code == ERR_NONE && x->said.state != VERDICT_FAILED &&
         !operation_stopping(x->op) && start(x))
         return;
-    x->step = STEP_LEAVE;
+    x->phase = STEP_LEAVE;
     work(x, look_at_it);
 }
 
@@ -307,11 +193,11 @@ static void go_on(struct extract *x)
 static void take(struct extract *x, const struct operation_result *last)
 {
     verdict_result(last->verdict, &x->said);
-    if (last->stopped || x->said.state == VERDICT_FAILED || x->step == STEP_EXTRACT) {
-        x->borg_ended = x->step == STEP_EXTRACT;
+    if (last->stopped || x->said.state == VERDICT_FAILED || x->phase == STEP_EXTRACT) {
+        x->borg_ended = x->phase == STEP_EXTRACT;
         return;
     }
-    if (x->step == STEP_NEWEST)
+    if (x->phase == STEP_NEWEST)
         (void)newest_archive_name(last, x->archive, &x->why);
     else
         (void)judge_listing(x);
@@ -330,10 +216,10 @@ static void extract_step(struct operation *op, void *data, const struct operatio
     if (!x->room)
         (void)err_set(&x->why, ERR_NO_MEMORY, "no memory to extract");
     if (x->archive[0])
-        x->step = STEP_LIST;
+        x->phase = STEP_LIST;
     if (x->room && start(x))
         return;
-    x->step = STEP_LEAVE;
+    x->phase = STEP_LEAVE;
     work(x, look_at_it);
 }
 

@@ -294,7 +294,7 @@ void mounts_each(void (*each)(void *arg, const struct mount *m), void *arg)
 struct mount *mounts_find(const char *point)
 {
     for (struct mount *m = all; m; m = m->next)
-        if (m->running && strcmp(m->d.path, point) == 0)
+        if (strcmp(m->d.path, point) == 0)
             return m;
     return NULL;
 }
@@ -316,7 +316,7 @@ const char *mount_repository(const struct mount *m)
 
 struct job *mount_job(const struct mount *m)
 {
-    return operation_job(m->op);
+    return m->op ? operation_job(m->op) : NULL;
 }
 
 int64_t mount_since_ms(const struct mount *m)

@@ -25,16 +25,16 @@ extern const struct operation_plan mount_plan;
 struct mount;
 /* Each that is mounted, in order of creation. */
 void mounts_each(void (*each)(void *arg, const struct mount *m), void *arg);
-/* The one at this path, mounted or about to be, or NULL. */
+/* The one at this path, also when it is about to come or to go; or NULL. */
 struct mount *mounts_find(const char *point);
 const char *mount_point(const struct mount *m);
 const char *mount_archive(const struct mount *m);    /* NULL: the whole repository */
 const char *mount_repository(const struct mount *m); /* its label or name */
-struct job *mount_job(const struct mount *m);
-int64_t mount_since_ms(const struct mount *m); /* Unix time; 0: not yet mounted */
+struct job *mount_job(const struct mount *m);        /* NULL: it has not begun */
+int64_t mount_since_ms(const struct mount *m);       /* Unix time; 0: not yet mounted */
 
 /* Takes it away on request; `done` once, never from inside. Not `lazy` and busy: ERR_MOUNT_BUSY,
- * and it stays. After success the job is about to end. False when it is being taken away already,
+ * and it stays. After success the job is about to end. False when it is just coming or going,
  * or memory is gone. */
 bool mount_unmount(struct mount *m, bool lazy, void (*done)(void *arg, const struct err *e),
                    void *arg);

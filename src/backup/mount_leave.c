@@ -54,6 +54,13 @@ static void on_released(void *arg, enum mount_released how)
     mount_release_free(TAKE(m->release));
     m->stuck = how != MOUNT_GONE;
     if (m->stuck && m->running) { /* better a borg that goes on than a dead mount */
+        struct err e = {0};
+        (void)err_field(&e, ERR_MOUNT_BUSY, "mount_point",
+                        how == MOUNT_NOT_OURS
+                            ? "something else is mounted over it; that is left as it is, and this "
+                              "is tried again"
+                            : "it could not be taken away; this is tried again");
+        tell_asker(m, &e);
         (void)uv_timer_start(&m->timer, on_retry, MOUNT_STUCK_MS, 0);
         return;
     }
@@ -68,7 +75,7 @@ void mount_leave(struct mount *m)
         return; /* it goes as soon as it is there; or it is on its way */
     m->release = mount_release_of(m, true, on_released);
     if (!m->release)
-        run_stop(operation_run(m->op));
+        on_released(m, MOUNT_BUSY); /* no memory: tried again */
 }
 
 /* ---- on request ---- */
@@ -98,7 +105,7 @@ static void on_tried(void *arg, enum mount_released how)
 bool mount_unmount(struct mount *m, bool lazy, void (*done)(void *arg, const struct err *e),
                    void *arg)
 {
-    if (!m->mounted || m->leaving || m->release)
+    if (!m->running || !m->mounted || m->leaving || m->release)
         return false;
     m->asked = done;
     m->asked_arg = arg;

@@ -30,8 +30,10 @@ bool mountinfo_parse(const char *line, struct mountinfo *m)
 {
     char skipped[512];
     const char *at = line;
-    if (!word(&at, skipped, sizeof skipped) || !word(&at, skipped, sizeof skipped) ||
-        !word(&at, m->device, sizeof m->device) || !word(&at, m->root, sizeof m->root) ||
+    for (int i = 0; i < 2; i++) /* the mount's number and its parent's */
+        if (!word(&at, skipped, sizeof skipped))
+            return false;
+    if (!word(&at, m->device, sizeof m->device) || !word(&at, m->root, sizeof m->root) ||
         !word(&at, m->point, sizeof m->point))
         return false;
     const char *dash = strstr(at, " - "); /* options and any number of tags end here */

@@ -221,6 +221,30 @@ def test_a_repository_that_was_moved_away(shared, place):
     assert not place.exists()
 
 
+def test_a_lock_that_another_borg_holds(shared, one, place, folder):
+    ready = folder / "held"
+    env = {**shared.env, "BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK": "yes"}
+    holder = subprocess.Popen(["borg", "with-lock", one.repository, "sh", "-c",
+                               f"touch {ready}; exec cat"], env=env, stdin=subprocess.PIPE,
+                              stdout=subprocess.DEVNULL)
+    try:
+        wait_for(ready.exists, what="borg holds the lock")
+        said = assert_refused(extract(shared, "one", place), 423, "repository_locked")
+    finally:
+        holder.stdin.close()
+        holder.wait()
+    assert shared.job(said["job_id"])["verdict"]["word"] == "repository_locked"
+    assert not place.exists()
+
+
+def test_a_backup_waits_for_an_extract(shared, big, place):
+    with slow_extract(shared, "big", place) as (job, pids):
+        backup = shared.backup("big")["job_id"]
+        assert shared.job(backup)["state"] == "queued"
+    assert shared.wait_job(job)["state"] == "succeeded"
+    assert shared.wait_job(backup)["state"] == "succeeded"
+
+
 def test_a_disk_that_is_too_small(shared, place):
     one = Setup(shared, "large", files=1)
     sparse = one.source / "sparse"

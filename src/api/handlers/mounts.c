@@ -19,6 +19,14 @@ static void add_mount(struct call *c, struct jsonw *w, const struct job *j)
     jsonw_kseconds(w, "expires", (double)job_deadline_ms(j) / 1000);
 }
 
+static void refuse_busy(struct call *c, const struct mount *m)
+{
+    struct err e;
+    const struct job *j = mount_job(m);
+    (void)err_field(&e, ERR_MOUNT_BUSY, "mount_point", "a mount is just coming or going there");
+    call_error_job(c, &e, j ? job_id(j) : NULL);
+}
+
 static bool wants_newest(const struct call *c)
 {
     return call_bool(c, "latest", false) || strcmp(call_str(c, "archive", ""), "latest") == 0;
@@ -27,6 +35,12 @@ static bool wants_newest(const struct call *c)
 static void mount_there(struct config_call *cc, struct destination *d)
 {
     struct call *c = cc->c;
+    const struct mount *other = mounts_find(d->path);
+    if (other) {
+        destination_drop(c->app->loop, d);
+        refuse_busy(c, other);
+        return;
+    }
     bool newest = wants_newest(c);
     const struct mount_spec spec = {
         .point = d, .archive = newest ? NULL : call_str(c, "archive", NULL), .newest = newest};
@@ -118,15 +132,13 @@ void mounts_umount(struct call *c)
         call_error(c, &e);
         return;
     }
-    if (a) {
+    if (a && mount_job(m)) {
         a->c = c;
         (void)snprintf(a->id, sizeof a->id, "%s", job_id(mount_job(m)));
         if (mount_unmount(m, call_bool(c, "lazy", false), on_unmounted, a))
             return;
     }
-    (void)err_field(&e, ERR_MOUNT_BUSY, "mount_point",
-                    "it is being mounted or unmounted at this moment");
-    call_error_job(c, &e, job_id(mount_job(m)));
+    refuse_busy(c, m);
 }
 
 /* ---- list ---- */

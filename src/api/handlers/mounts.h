@@ -1,4 +1,4 @@
-/* Handlers of /archives/mount, umount and mounts. */
+/* mounts: the handlers of /archives/mount, umount and mounts. */
 #ifndef API_HANDLERS_MOUNTS_H
 #define API_HANDLERS_MOUNTS_H
 
