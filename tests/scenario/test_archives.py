@@ -219,6 +219,46 @@ def test_what_is_not_there_is_named(shared, plain):
     assert reply.status == 200 and reply.json["archive"] == "of{braces}"
 
 
+# ---- diff ----
+
+def test_two_archives_are_compared(shared):
+    one = Setup(shared, "diff", files=3)
+    same, changed, gone = sorted(one.files)
+    top = str(one.source).lstrip("/")
+    archive(one, "x{{1}}", one.source)
+    Path(changed).write_bytes(b"other")
+    Path(gone).unlink()
+    with open(os.fsencode(one.source) + b"/new\nbad\xff\xf0\x9f\x98\x80", "wb") as f:
+        f.write(b"12345")
+    archive(one, "y{{2}}", one.source)
+
+    def diff(**body):
+        return shared.read.post("/repositories/diff/archives/diff",
+                                {"archive": "x{1}", "other": "y{2}", **body})
+
+    reply = diff(content_only=True)
+    assert reply.status == 200 and reply.json["total"] == 3 and not reply.json["truncated"], reply
+    found = {e["path"]: e for e in reply.json["data"]}
+    new = top + "/new\nbad\ufffd\U0001f600"
+    assert set(found) == {changed.lstrip("/"), gone.lstrip("/"), new}
+    assert found[new]["lossy"] is True and found[new]["path_encoded"].endswith("new%0Abad%FF%F0%9F%98%80")
+    assert found[new]["changes"][0] == {"type": "added", "size": 5}
+    assert found[gone.lstrip("/")]["changes"][0]["type"] == "removed"
+    assert diff().json["total"] > 3
+    reply = diff(limit=1, content_only=True)
+    assert len(reply.json["data"]) == 1 and reply.json["truncated"] and reply.json["total"] == 3
+    folder = str(Path(changed).parent)
+    assert [e["path"] for e in diff(path=folder, content_only=True).json["data"]] == [changed.lstrip("/")]
+    for body, field in (({"other": "-x"}, "other"), ({"other": None}, "other"), ({"archive": "a/b"}, "archive"),
+                        ({"limit": 0}, "limit"), ({"path": "../x"}, "path"), ({"content_only": 1}, "content_only"),
+                        ({"path_encoded": "%"}, "path_encoded"), ({"surprise": 1}, "surprise")):
+        reply = diff(**body)
+        assert reply.status == 400 and reply.json["errors"][0]["field"] == field, reply
+    for body in ({"other": "none"}, {"archive": "none"}):
+        reply = diff(**body)
+        assert (reply.status, reply.json["error"]) == (404, "archive_not_found"), reply
+
+
 # ---- download ----
 
 def test_hostile_names_come_back_intact(shared, plain):
