@@ -2,21 +2,17 @@
 
 import hashlib
 import os
-import shutil
 import subprocess
-import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote_to_bytes
 
 import pytest
 
 from fixtures import borg
 from fixtures.borg import Setup
-from fixtures.client import read_all
-from fixtures.harness import FULL, SCALE, marked_processes, wait_for
+from fixtures.harness import FULL, wait_for
 from scenario.test_failures import held_lock
-
-PASSPHRASE = "correct horse battery"
 
 # One of each kind that ever fooled a program, and more of the same.
 HOSTILE = [
@@ -112,6 +108,21 @@ def test_the_reference_list_has_sizes(shared, plain):
     assert "stats" not in fast.json["data"][0]["archives"][0]
 
 
+def test_two_questions_at_once_get_their_own_answers(shared, plain):
+    """Equal questions share a job; these differ in what is meant when stats is not given."""
+    def waits(kind):
+        jobs = shared.read.get("/jobs?state=running&label=plain").json["jobs"]
+        return any(j["kind"].startswith(kind) and j["pid"] for j in jobs)
+
+    with ThreadPoolExecutor(2) as pool, held_lock(plain.home, plain.repository):
+        whole = pool.submit(shared.read.post, "/repositories/plain/archives/list")
+        wait_for(lambda: waits("archives-"), what="borg waits for the lock")
+        fast = pool.submit(shared.read.get, "/repositories/plain/archives/list")
+        wait_for(lambda: waits("archives-list"), 4, what="a job of its own")
+    assert "stats" not in fast.result().json["data"][0]["archives"][0]
+    assert "stats" in whole.result().json["data"][0]["archives"][0]
+
+
 @pytest.mark.parametrize("query,names", [
     ("match=%2Aond", ["second"]), ("match=of%7B%2A", ["of{braces}"]), ("last=2", ["implicit", "second"]),
     ("match=none", []), ("since=99999999999", []), ("since=1", ["first", "of{braces}", "implicit", "second"]),
@@ -150,7 +161,6 @@ def test_a_folder_is_read_with_all_its_names(shared, plain):
             name = entry["name"]
             if entry.get("lossy"):
                 raw = entry["path_encoded"].split("/")[-1]
-                from urllib.parse import unquote_to_bytes
                 name = unquote_to_bytes(raw)
                 assert "�" in entry["name"]
             else:

@@ -63,7 +63,7 @@ static void list(struct config_call *cc, bool stats)
         return;
     }
     c->members = add_data;
-    config_call_job(cc, &(struct config_job){.kind = "archives-list",
+    config_call_job(cc, &(struct config_job){.kind = stats ? "archives-info" : "archives-list",
                                              .reading = true,
                                              .equal_joins = true,
                                              .document = true,
