@@ -101,7 +101,7 @@ static void keep(struct archive_diff *d, const char *path, const json_t *changes
 
 static void line_ends(struct archive_diff *d)
 {
-    const char *path = NULL;
+    const char *path = "";
     bool whole = !d->line.failed && d->line.n && !memchr(d->line.p, '\0', d->line.n);
     json_t *o = whole && diff_line_path(d->line.p, &path)
                     ? json_parse(d->line.p, strlen(d->line.p), NULL)
