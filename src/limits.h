@@ -224,6 +224,9 @@ enum {
     TREE_ENTRIES_USUAL = 500,
     TREE_BYTES = 2 * 1024 * 1024, /* … and their names together; a longer page ends sooner */
     TREE_DEPTH = 32,
+    DIFF_ENTRIES = 10000, /* differences of one answer … */
+    DIFF_ENTRIES_USUAL = 1000,
+    DIFF_BYTES = 4 * 1024 * 1024, /* … and their text */
     DOWNLOADS_MAX = 8,            /* at a time: they take no child slot, as they mostly wait */
     DOWNLOAD_SLOW_MS = 60 * 1000, /* a reader that was waited for this long … */
     DOWNLOAD_SLOW_RATE = 16000,   /* … and took fewer bytes a second meanwhile is too slow */

@@ -20,12 +20,12 @@ struct borg_command {
 
 /* `borg --log-json VERB… OPTIONS --lock-wait N TARGET TAIL…`, NULL-terminated. NULL on
  * ERR_NO_MEMORY. */
-const char *const *borg_command_argv(struct arena *a, const struct borg_command *cmd,
+const char *const *borg_command_argv(struct arena *a, const struct borg_command *spec,
                                      struct err *e);
 /* The caller's base and over it what borgmatic would have set. TZ is UTC, ssh is strict about host
  * keys. With `by_pipe` the passphrase is announced on descriptor 3 and no other source of it stays.
  */
-const char *const *borg_command_env(struct arena *a, const struct borg_command *cmd, bool by_pipe,
+const char *const *borg_command_env(struct arena *a, const struct borg_command *spec, bool by_pipe,
                                     struct err *e);
 
 #endif

@@ -67,15 +67,25 @@ static size_t escape(const char *s, uint32_t *c)
         char name;
         int digits;
     } numbers[] = {{'x', 2}, {'u', 4}, {'U', 8}};
-    static const char names[] = "\\'\"nrt", values[] = "\\'\"\n\r\t";
+    static const char names[] = "\\'\"/nrtbf", values[] = "\\'\"/\n\r\t\b\f";
     const char *plain = *s ? strchr(names, *s) : NULL;
     if (plain) {
         *c = (unsigned char)values[plain - names];
         return 1;
     }
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        if (*s == numbers[i].name && hex_digits(s + 1, numbers[i].digits, c))
-            return 1 + (size_t)numbers[i].digits;
+    uint32_t low;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        if (*s != numbers[i].name || !hex_digits(s + 1, numbers[i].digits, c))
+            continue;
+        size_t took = 1 + (size_t)numbers[i].digits;
+        bool pair = *s == 'u' && *c >= 0xD800 && *c < 0xDC00 && s[took] == '\\' &&
+                    s[took + 1] == 'u' && hex_digits(s + took + 2, 4, &low) && low >= 0xDC00 &&
+                    low < 0xE000; /* JSON writes what is above FFFF so */
+        if (!pair)
+            return took;
+        *c = 0x10000 + ((*c - 0xD800) << 10) + (low - 0xDC00);
+        return took + 6;
+    }
     return 0;
 }
 
@@ -102,6 +112,11 @@ static char *text(char **s)
     *s = from + 1;
     *to = '\0'; /* at most on the quote itself */
     return start;
+}
+
+char *entry_unquote(char *s)
+{
+    return text(&s) ? s : NULL;
 }
 
 /* A name, or the number that borg shows where it holds no name. */

@@ -29,6 +29,9 @@ struct entry {
 
 /* Takes a line apart, in place: the strings point into it. False when it is no entry. */
 bool entry_parse(char *line, struct entry *out);
+/* Decodes a quoted text of Python's (ascii() or json.dumps) at s, in place: its bytes are then at s
+ * + 1. Returns what is behind the closing quote, or NULL. */
+char *entry_unquote(char *s);
 /* "file", "directory", "symlink", "fifo", "char_device", "block_device", "socket", "other". */
 const char *entry_type_word(char type);
 

@@ -138,7 +138,7 @@ static void insert(struct tree *t, struct node *n)
         t->nodes[i] = n;
         return;
     }
-    memmove(t->nodes + i + 1, t->nodes + i, (t->n - i) * sizeof *t->nodes);
+    memmove(t->nodes + i + 1, t->nodes + i, (t->n - i) * sizeof(struct node *));
     t->nodes[i] = n;
     t->n++;
     trim(t);
@@ -185,7 +185,7 @@ static void add_folders(struct tree *t, const char *path, size_t n)
         if (path[i] == '/')
             add_folder(t, path, i);
     add_folder(t, path, n);
-    if (n + 1 > t->folder_cap) {
+    if (!t->folder || n + 1 > t->folder_cap) {
         mem_free(t->folder);
         t->folder_cap = n + 256;
         t->folder = mem_alloc(t->folder_cap);

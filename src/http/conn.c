@@ -3,7 +3,9 @@
 #include "base/mem.h"
 
 #include <assert.h>
+#include <linux/sockios.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 enum { KEEPALIVE_S = 60 }; /* when the kernel begins to ask a silent peer whether it is alive */
@@ -268,12 +270,24 @@ void http_conn_flushed(struct http_conn *c)
 
 /* ---- time ---- */
 
+/* A slow client empties the socket's own queue long before there is room in it again for ours. */
+static int kernel_queue(const struct http_conn *c)
+{
+    uv_os_fd_t fd;
+    int n = 0;
+    if (uv_fileno(&c->h.handle, &fd) != 0 || ioctl(fd, SIOCOUTQ, &n) != 0)
+        return 0;
+    return n;
+}
+
 static bool stalled(struct http_conn *c, uint64_t now)
 {
     size_t unsent = http_conn_unsent(c);
-    if (unsent == 0 || unsent < c->unsent || c->unsent == 0)
+    int queued = unsent ? kernel_queue(c) : 0;
+    if (unsent == 0 || unsent < c->unsent || c->unsent == 0 || queued < c->queued)
         c->moved_at = now;
     c->unsent = unsent;
+    c->queued = queued;
     return unsent > 0 && now - c->moved_at >= c->srv->set.write_ms;
 }
 

@@ -57,6 +57,7 @@ struct http_conn {
     struct http_msg *msg; /* the request in hand, NULL when idle, streaming or lingering */
     struct buf in;        /* input that came while a request was in hand */
     uint64_t deadline;    /* loop time in ms when the state runs out; 0 = never */
+    int queued;           /* bytes that the kernel had not got rid of at the last look */
     uint64_t moved_at;    /* loop time when the client last took bytes from the queue */
     size_t unsent;        /* the queue's size then */
     size_t dropped;       /* input thrown away while lingering */

@@ -2,21 +2,17 @@
 
 import hashlib
 import os
-import shutil
 import subprocess
-import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote_to_bytes
 
 import pytest
 
 from fixtures import borg
 from fixtures.borg import Setup
-from fixtures.client import read_all
-from fixtures.harness import FULL, SCALE, marked_processes, wait_for
+from fixtures.harness import FULL, wait_for
 from scenario.test_failures import held_lock
-
-PASSPHRASE = "correct horse battery"
 
 # One of each kind that ever fooled a program, and more of the same.
 HOSTILE = [
@@ -112,6 +108,21 @@ def test_the_reference_list_has_sizes(shared, plain):
     assert "stats" not in fast.json["data"][0]["archives"][0]
 
 
+def test_two_questions_at_once_get_their_own_answers(shared, plain):
+    """Equal questions share a job; these differ in what is meant when stats is not given."""
+    def waits(kind):
+        jobs = shared.read.get("/jobs?state=running&label=plain").json["jobs"]
+        return any(j["kind"].startswith(kind) and j["pid"] for j in jobs)
+
+    with ThreadPoolExecutor(2) as pool, held_lock(plain.home, plain.repository):
+        whole = pool.submit(shared.read.post, "/repositories/plain/archives/list")
+        wait_for(lambda: waits("archives-"), what="borg waits for the lock")
+        fast = pool.submit(shared.read.get, "/repositories/plain/archives/list")
+        wait_for(lambda: waits("archives-list"), 4, what="a job of its own")
+    assert "stats" not in fast.result().json["data"][0]["archives"][0]
+    assert "stats" in whole.result().json["data"][0]["archives"][0]
+
+
 @pytest.mark.parametrize("query,names", [
     ("match=%2Aond", ["second"]), ("match=of%7B%2A", ["of{braces}"]), ("last=2", ["implicit", "second"]),
     ("match=none", []), ("since=99999999999", []), ("since=1", ["first", "of{braces}", "implicit", "second"]),
@@ -150,7 +161,6 @@ def test_a_folder_is_read_with_all_its_names(shared, plain):
             name = entry["name"]
             if entry.get("lossy"):
                 raw = entry["path_encoded"].split("/")[-1]
-                from urllib.parse import unquote_to_bytes
                 name = unquote_to_bytes(raw)
                 assert "�" in entry["name"]
             else:
@@ -217,6 +227,46 @@ def test_what_is_not_there_is_named(shared, plain):
     assert (reply.status, reply.json["error"]) == (404, "archive_not_found"), reply
     reply = tree(shared, "plain", archive="of{braces}")
     assert reply.status == 200 and reply.json["archive"] == "of{braces}"
+
+
+# ---- diff ----
+
+def test_two_archives_are_compared(shared):
+    one = Setup(shared, "diff", files=3)
+    same, changed, gone = sorted(one.files)
+    top = str(one.source).lstrip("/")
+    archive(one, "x{{1}}", one.source)
+    Path(changed).write_bytes(b"other")
+    Path(gone).unlink()
+    with open(os.fsencode(one.source) + b"/new\nbad\xff\xf0\x9f\x98\x80", "wb") as f:
+        f.write(b"12345")
+    archive(one, "y{{2}}", one.source)
+
+    def diff(**body):
+        return shared.read.post("/repositories/diff/archives/diff",
+                                {"archive": "x{1}", "other": "y{2}", **body})
+
+    reply = diff(content_only=True)
+    assert reply.status == 200 and reply.json["total"] == 3 and not reply.json["truncated"], reply
+    found = {e["path"]: e for e in reply.json["data"]}
+    new = top + "/new\nbad\ufffd\U0001f600"
+    assert set(found) == {changed.lstrip("/"), gone.lstrip("/"), new}
+    assert found[new]["lossy"] is True and found[new]["path_encoded"].endswith("new%0Abad%FF%F0%9F%98%80")
+    assert found[new]["changes"][0] == {"type": "added", "size": 5}
+    assert found[gone.lstrip("/")]["changes"][0]["type"] == "removed"
+    assert diff().json["total"] > 3
+    reply = diff(limit=1, content_only=True)
+    assert len(reply.json["data"]) == 1 and reply.json["truncated"] and reply.json["total"] == 3
+    folder = str(Path(changed).parent)
+    assert [e["path"] for e in diff(path=folder, content_only=True).json["data"]] == [changed.lstrip("/")]
+    for body, field in (({"other": "-x"}, "other"), ({"other": None}, "other"), ({"archive": "a/b"}, "archive"),
+                        ({"limit": 0}, "limit"), ({"path": "../x"}, "path"), ({"content_only": 1}, "content_only"),
+                        ({"path_encoded": "%"}, "path_encoded"), ({"surprise": 1}, "surprise")):
+        reply = diff(**body)
+        assert reply.status == 400 and reply.json["errors"][0]["field"] == field, reply
+    for body in ({"other": "none"}, {"archive": "none"}):
+        reply = diff(**body)
+        assert (reply.status, reply.json["error"]) == (404, "archive_not_found"), reply
 
 
 # ---- download ----

@@ -69,6 +69,19 @@ static void every_byte_of_a_name_comes_back(void **state)
     assert_string_equal(e.path, "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80");
 }
 
+static void json_text_is_read_as_well(void **state)
+{
+    static const char from[] = "\"\\ud83d\\ude00\\/\\b\\udcff\\ud83d\\udcff\"rest";
+    char line[64];
+    memcpy(line, from, sizeof from);
+    assert_null(entry_unquote(strcpy(line, "\"\\ud83d\"")));
+    memcpy(line, from, sizeof from);
+    char *end = entry_unquote(line);
+    assert_string_equal(end, "rest");
+    assert_string_equal(line + 1, "\xf0\x9f\x98\x80/\b\xff\xf0\x9f\x93\xbf");
+    assert_null(entry_unquote(strcpy(line, "no quote")));
+}
+
 static void anything_else_is_no_entry(void **state)
 {
     static const char *const bad[] = {
@@ -90,6 +103,7 @@ static void anything_else_is_no_entry(void **state)
         HEAD "'\\udc7f'",
         HEAD "'\\U00110000'",
         HEAD "'\\q'",
+        HEAD "'\\ud83d\\u0041'",
         HEAD "'\xc3\xa9'",
         "- -rw-r--r- 0 5 12 2026-11-25T15:49:44 'r' 'a' '' 'p'",
         "- -rz-r--r-- 0 5 12 2026-11-25T15:49:44 'r' 'a' '' 'p'",
@@ -155,6 +169,7 @@ int main(void)
         cmocka_unit_test(a_line_is_an_entry),
         cmocka_unit_test(kinds_and_modes),
         cmocka_unit_test(every_byte_of_a_name_comes_back),
+        cmocka_unit_test(json_text_is_read_as_well),
         cmocka_unit_test(anything_else_is_no_entry),
         cmocka_unit_test(lines_come_in_any_pieces),
         cmocka_unit_test(what_is_no_line_is_counted_and_the_next_is_read),

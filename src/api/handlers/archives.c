@@ -2,6 +2,7 @@
 
 #include "api/idempotency.h"
 #include "backup/archive_delete.h"
+#include "backup/archive_diff.h"
 #include "backup/archive_name.h"
 #include "backup/archive_path.h"
 #include "backup/archives_list.h"
@@ -62,7 +63,7 @@ static void list(struct config_call *cc, bool stats)
         return;
     }
     c->members = add_data;
-    config_call_job(cc, &(struct config_job){.kind = "archives-list",
+    config_call_job(cc, &(struct config_job){.kind = stats ? "archives-info" : "archives-list",
                                              .reading = true,
                                              .equal_joins = true,
                                              .document = true,
@@ -95,7 +96,7 @@ void archives_info(struct call *c)
 
 /* ---- tree ---- */
 
-static void add_tree(struct call *c, struct jsonw *w, const struct job *j)
+static void add_document(struct call *c, struct jsonw *w, const struct job *j)
 {
     const char *doc = job_document(j);
     size_t n = doc ? strlen(doc) : 0;
@@ -151,7 +152,7 @@ static void tree(struct config_call *cc)
         no_memory(c);
         return;
     }
-    c->members = add_tree;
+    c->members = add_document;
     config_call_job(cc, &(struct config_job){.kind = "archives-tree",
                                              .reading = true,
                                              .equal_joins = true,
@@ -166,6 +167,49 @@ static void tree(struct config_call *cc)
 void archives_tree(struct call *c)
 {
     config_call(c, call_str(c, "label", ""), tree);
+}
+
+/* ---- diff ---- */
+
+static void diff(struct config_call *cc)
+{
+    struct call *c = cc->c;
+    struct err e;
+    const char *other = call_str(c, "other", "");
+    if (!archives_named(cc, call_str(c, "archive", "")))
+        return;
+    if (!archive_name_ok(other, "other", &e)) {
+        call_error(c, &e);
+        return;
+    }
+    AUTO_FREE char *path = folder(c);
+    if (!path)
+        return;
+    const struct diff_question q = {.archive = call_str(c, "archive", ""),
+                                    .other = other,
+                                    .path = path,
+                                    .content_only = call_bool(c, "content_only", false),
+                                    .limit = (size_t)call_int(c, "limit", DIFF_ENTRIES_USUAL)};
+    void *data = archive_diff_new(&q);
+    if (!data) {
+        no_memory(c);
+        return;
+    }
+    c->members = add_document;
+    config_call_job(cc, &(struct config_job){.kind = "archives-diff",
+                                             .reading = true,
+                                             .equal_joins = true,
+                                             .document = true,
+                                             .deadline_s = READ_DEADLINE_S,
+                                             .done_word = "read",
+                                             .done_sentence = "the archives were compared",
+                                             .plan = &archive_diff_plan,
+                                             .data = data});
+}
+
+void archives_diff(struct call *c)
+{
+    config_call(c, call_str(c, "label", ""), diff);
 }
 
 /* ---- delete ---- */
