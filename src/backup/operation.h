@@ -37,7 +37,8 @@ struct operation_result {
     const char *out;               /* OPERATION_KEEP: stdout, NUL-terminated; "" otherwise */
     size_t out_len;
     bool out_cut; /* stdout was longer than keep_max */
-    const char *stdout_tail, *stderr_tail; /* last lines of what became events, masked; never NULL */
+    const char *stdout_tail,
+        *stderr_tail; /* last lines of what became events, masked; never NULL */
 };
 
 struct operation_plan {
@@ -120,8 +121,8 @@ struct operation_borg {
     int tty_fd; /* > 0: its terminal (sys/pty), where it asks for passphrases: none is given
                    otherwise; stays the caller's */
     int cwd_fd; /* > 0: folder it starts in; stays the caller's */
-    const char *confined;   /* with cwd_fd: folder of ours to bind it to (backup/confine), or NULL */
-    int lock_wait_s;        /* seconds it waits for a lock; 0: ARCHIVE_LOCK_WAIT_S */
+    const char *confined; /* with cwd_fd: folder of ours to bind it to (backup/confine), or NULL */
+    int lock_wait_s;      /* seconds it waits for a lock; 0: ARCHIVE_LOCK_WAIT_S */
     const char *const *env; /* more entries "NAME=value", no secrets; or NULL */
     const char *ssh_key;    /* askpass answers for this key file alone; NULL: for any */
 };

@@ -1,5 +1,5 @@
-/* Shared by operation.c (the course), operation_borgmatic.c (borgs below a borgmatic) and
- * operation_report.c (what is said of it). */
+/* Shared by operation.c (its life), operation_start.c (its programs), operation_borgmatic.c (borgs
+ * below a borgmatic), operation_worker.c (files) and operation_report.c (what is said of it). */
 #ifndef BACKUP_OPERATION_INTERNAL_H
 #define BACKUP_OPERATION_INTERNAL_H
 
@@ -47,8 +47,8 @@ struct operation {
     char field[64];        /* the parameter at fault, for operation_fail */
 };
 
-/* operation.c: makes a control (with the callbacks that `spec` has already) and starts a program
- * under it. */
+/* operation_start.c: makes a control (with the callbacks that `spec` has already) and starts a
+ * program under it. */
 struct operation_start {
     const char *file;
     const char *const *argv, *const *env;

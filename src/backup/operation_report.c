@@ -120,26 +120,26 @@ void operation_stop_note(struct operation *op, const char *note)
     op->stop_note = note;
 }
 
-void operation_end(struct operation *op, const struct verdict_result *said, const char *result)
+void operation_end(struct operation *op, const struct verdict_result *v, const char *result)
 {
     assert(!op->ended && !op->run);
     op->ended = true;
-    struct verdict_result v = *said;
-    stop_words(op, &v);
+    struct verdict_result said = *v;
+    stop_words(op, &said);
     struct buf verdict, own;
     buf_init(&verdict, LIMIT_RECORD);
     buf_init(&own, LIMIT_RECORD);
-    verdict_member(op, &v, &verdict);
+    verdict_member(op, &said, &verdict);
     if (!result && op->repo_count)
         result_json(op, NULL, &own);
     job_set_result(op->job, result ? result : own.n ? buf_str(&own) : NULL);
-    job_end(op->job, &(struct job_outcome){.state = state_of(v.state),
+    job_end(op->job, &(struct job_outcome){.state = state_of(said.state),
                                            .keep_state = op->over_before_stop,
                                            .exit_code = op->result.ran ? op->result.code : -1,
-                                           .word = v.word,
-                                           .sentence = v.sentence,
+                                           .word = said.word,
+                                           .sentence = said.sentence,
                                            .verdict_json = buf_str(&verdict),
-                                           .api = v.api,
+                                           .api = said.api,
                                            .field = op->field,
                                            .stdout_tail = op->out_tail,
                                            .stderr_tail = op->err_tail});

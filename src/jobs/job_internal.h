@@ -1,5 +1,5 @@
-/* Shared by jobs.c (the table of jobs), job.c (one job's life) and job_record.c (what is written of
- * it). */
+/* Shared by jobs.c (the table of jobs), jobs_turn.c (whose turn it is), job.c (one job's life) and
+ * job_record.c (what is written of it). */
 #ifndef JOBS_JOB_INTERNAL_H
 #define JOBS_JOB_INTERNAL_H
 
@@ -92,6 +92,13 @@ void job_drop_document(struct job *j); /* wiped */
 /* ---- jobs.c ---- */
 /* The end of j is durable: it leaves the active ones and the next may start. store_done. */
 void jobs_ended(void *arg, bool ok, const struct err *e);
+
+/* ---- jobs_turn.c ---- */
+/* Starts whoever's turn has come; sends away who yields. Also after each end. */
+void jobs_schedule(struct jobs *js);
+/* Whether such a job is taken now; else the refusals of jobs_create. */
+bool jobs_admit(struct jobs *js, const struct job_spec *s, char *in_the_way, size_t size,
+                struct err *e);
 
 /* ---- job_record.c ---- */
 /* Fills `row`; its record points into `record`. `state` is the one to write (the final one is

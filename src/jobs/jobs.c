@@ -1,4 +1,4 @@
-/* jobs: the table of jobs: admission, whose turn it is, who is remembered. */
+/* jobs: the table of jobs: who is made, adopted, ended and remembered. */
 #include "base/mem.h"
 #include "jobs/job_internal.h"
 #include "sys/log.h"
@@ -80,40 +80,6 @@ bool jobs_recovering(const struct jobs *js)
     return false;
 }
 
-static bool holds(const struct job *j, const char *key)
-{
-    for (size_t i = 0; i < j->key_count; i++)
-        if (strcmp(j->keys[i], key) == 0)
-            return true;
-    return false;
-}
-
-static bool exclude(const struct job *a, const struct job *b)
-{
-    if (a->shares && b->shares)
-        return false;
-    for (size_t i = 0; i < a->key_count; i++)
-        if (holds(b, a->keys[i]))
-            return true;
-    return false;
-}
-
-static size_t slots_taken(const struct jobs *js)
-{
-    size_t n = 0;
-    for (const struct job *j = js->active; j; j = j->next)
-        n += j->state == JOB_RUNNING && !j->unslotted;
-    return n;
-}
-
-struct job *jobs_holder(struct jobs *js, const char *key)
-{
-    for (struct job *j = js->active; j; j = j->next)
-        if (holds(j, key))
-            return j;
-    return NULL;
-}
-
 struct job *jobs_find_equal(struct jobs *js, const char *kind, const char *label,
                             const char *params_json)
 {
@@ -126,48 +92,11 @@ struct job *jobs_find_equal(struct jobs *js, const char *kind, const char *label
     return NULL;
 }
 
-bool jobs_must_wait(const struct jobs *js, const struct job *j)
-{
-    if (!j->unslotted && slots_taken(js) >= MAX_CHILDREN)
-        return true;
-    for (const struct job *other = js->active; other && other != j; other = other->next)
-        if (exclude(other, j))
-            return true;
-    return false;
-}
-
 void jobs_each(struct jobs *js, void (*each)(void *arg, struct job *j), void *arg)
 {
     for (struct job *j = js->active, *next; j; j = next) {
         next = j->next;
         each(arg, j);
-    }
-}
-
-/* Whoever stands before j and excludes it; those that yield are asked to go. */
-static bool blocked(const struct jobs *js, struct job *j)
-{
-    bool found = false;
-    for (struct job *other = js->active, *next; other && other != j; other = next) {
-        next = other->next; /* a stop never ends a job inside the call unless it is queued */
-        if (!exclude(other, j))
-            continue;
-        found = true;
-        if (other->yields && !other->recovers)
-            (void)job_cancel(other, JOB_STOP_YIELD);
-    }
-    return found;
-}
-
-static void schedule(struct jobs *js)
-{
-    struct job *next;
-    for (struct job *j = js->active; j; j = next) {
-        next = j->next; /* start may end the job, but never frees it inside */
-        if (j->state != JOB_QUEUED || !j->durable || j->ending || blocked(js, j))
-            continue;
-        if (j->unslotted || slots_taken(js) < MAX_CHILDREN)
-            job_start(j);
     }
 }
 
@@ -209,7 +138,7 @@ static void on_created(void *arg, bool ok, const struct err *e)
     j->created(j->created_arg, j, NULL);
     if (j->stop_asked && !j->ending)
         job_end(j, &(struct job_outcome){.exit_code = -1});
-    schedule(js);
+    jobs_schedule(js);
 }
 
 static void append_active(struct jobs *js, struct job *j)
@@ -220,51 +149,12 @@ static void append_active(struct jobs *js, struct job *j)
     *at = j;
 }
 
-/* A question holds others up for a moment only and is waited for; who yields is sent away. What
- * writes may take hours, and so may a long reader such as an extraction. */
-static const struct job *in_the_way_of(const struct jobs *js, const struct job_spec *s,
-                                       const char *key)
-{
-    for (const struct job *j = js->active; j; j = j->next) {
-        bool brief = j->shares && (s->shares || j->reading || j->yields);
-        if ((j->recovers || !brief) && holds(j, key))
-            return j;
-    }
-    return NULL;
-}
-
-static bool admit(struct jobs *js, const struct job_spec *s, char *in_the_way, size_t size,
-                  struct err *e)
-{
-    if (size)
-        in_the_way[0] = '\0';
-    if (js->draining)
-        return err_set(e, ERR_DRAINING, "the daemon is going down and takes no new work");
-    size_t waiting = 0;
-    for (const struct job *j = js->active; j; j = j->next)
-        waiting += j->state == JOB_QUEUED;
-    if (waiting >= LIMIT_JOBS_QUEUED)
-        return err_set(e, ERR_TOO_BUSY, "%zu jobs are waiting already", waiting);
-    for (size_t i = 0; i < s->key_count; i++) {
-        const struct job *other = in_the_way_of(js, s, s->keys[i]);
-        if (!other || (s->queue && !other->recovers))
-            continue;
-        if (size)
-            (void)snprintf(in_the_way, size, "%s", other->id);
-        if (other->recovers)
-            return err_set(e, ERR_RECOVERING, "job %s of this repository is being recovered",
-                           other->id);
-        return err_set(e, ERR_JOB_RUNNING, "job %s works on this repository", other->id);
-    }
-    return true;
-}
-
 bool jobs_create(struct jobs *js, const struct job_spec *spec, job_created created, void *arg,
                  char *in_the_way, size_t in_the_way_size, struct err *e)
 {
     assert(spec->key_count <= JOB_KEYS_MAX);
     struct job *j = NULL;
-    if (admit(js, spec, in_the_way, in_the_way_size, e) && !(j = job_new(js, spec)))
+    if (jobs_admit(js, spec, in_the_way, in_the_way_size, e) && !(j = job_new(js, spec)))
         (void)err_set(e, ERR_NO_MEMORY, "no memory for a new job");
     if (!j) {
         if (spec->work && spec->ops->free)
@@ -367,7 +257,7 @@ void jobs_ended(void *arg, bool ok, const struct err *e)
     mem_freep(&j->stderr_tail);
     mem_freep(&j->progress_json);
     job_drop_document(j);
-    schedule(js);
+    jobs_schedule(js);
     check_idle(js);
 }
 

@@ -1,4 +1,4 @@
-/* handlers/restore: the routes that bring files back. */
+/* restore: the handlers of the routes that bring files back. */
 #ifndef API_HANDLERS_RESTORE_H
 #define API_HANDLERS_RESTORE_H
 
