@@ -173,6 +173,7 @@ const char *const *control_env(struct control *c, const char *path)
     c->env[n++] = mem_printf("PATH=%s/bin:%s", c->dir, path);
     c->env[n++] = mem_printf("BORGMATIC_API_CONTROL=%s", c->socket);
     c->env[n++] = mem_printf("BORGMATIC_API_BORG=%s", c->borg);
+    c->env[n++] = mem_printf("TMPDIR=%s/tmp", c->dir);
     if (c->ssh_passphrase) {
         c->env[n++] = mem_printf("SSH_ASKPASS=%s/bin/askpass", c->dir);
         c->env[n++] = mem_strdup("SSH_ASKPASS_REQUIRE=force");

@@ -2,7 +2,8 @@
  * starts.
  *
  * STATE_DIR/run/<random>/ (0700) holds: `s`, a SOCK_SEQPACKET unix socket (0600); `bin/borg` and
- * `bin/askpass`, symlinks to our own program; and the evidence that the shim leaves on disk for the
+ * `bin/askpass`, symlinks to our own program; `tmp/`, where borgmatic keeps what belongs to its run
+ * (two that share a folder for that, as /tmp, remove each other's: borgmatic 1.9); and the evidence that the shim leaves on disk for the
  * case that we die (evidence-<pid>.json: exit code, archive name and id). The directory is removed
  * with the control.
  * A peer is believed only when its program is ours (SO_PEERCRED, /proc/PID/exe) and its parent is

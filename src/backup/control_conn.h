@@ -47,7 +47,7 @@ struct control {
     char *borg, *ssh_key;
     struct secret *borg_passphrase, *ssh_passphrase;
     char *dir, *socket, *shim;
-    char *env[6]; /* what control_env gave, NULL-terminated */
+    char *env[8]; /* what control_env gave, NULL-terminated */
     int dirfd, fd;
     uv_poll_t poll;
     bool listening; /* polled; not while all places are taken */

@@ -19,6 +19,7 @@
 enum {
     PATH_ROOM = 4096,
     NAME_BYTES = 6,
+    DEPTH = 16, /* of what a borgmatic that was killed leaves in its temporary folder */
     OPEN_DIR = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW
 };
 
@@ -43,7 +44,8 @@ static bool own_program(char *out, size_t size)
 static bool make_bin(int dirfd)
 {
     char program[PATH_ROOM];
-    return own_program(program, sizeof program) && mkdirat(dirfd, "bin", 0700) == 0 &&
+    return own_program(program, sizeof program) && mkdirat(dirfd, "tmp", 0700) == 0 &&
+           mkdirat(dirfd, "bin", 0700) == 0 &&
            symlinkat(program, dirfd, "bin/borg") == 0 &&
            symlinkat(program, dirfd, "bin/askpass") == 0;
 }
@@ -87,10 +89,26 @@ void control_dir_socket(int dirfd, struct sockaddr_un *address)
     (void)snprintf(address->sun_path, sizeof address->sun_path, "/proc/self/fd/%d/s", dirfd);
 }
 
-/* Empties the directory `name` in parent, one level of directories deep, and removes it. */
-static void remove_below(int parent, const char *name, int depth)
+/* The folder in parent when it lies on the device `device` (0: on any), else −1: what is mounted
+ * there, such as a snapshot, is not ours to empty. */
+static int open_below(int parent, const char *name, dev_t *device)
 {
+    struct stat st;
     int fd = openat(parent, name, OPEN_DIR);
+    if (fd < 0)
+        return -1;
+    if (fstat(fd, &st) == 0 && (*device == 0 || st.st_dev == *device)) {
+        *device = st.st_dev;
+        return fd;
+    }
+    (void)close(fd);
+    return -1;
+}
+
+/* Empties the directory `name` in parent, `depth` levels of directories deep, and removes it. */
+static void remove_below(int parent, const char *name, int depth, dev_t device)
+{
+    int fd = open_below(parent, name, &device);
     DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
     if (!d) {
         if (fd >= 0)
@@ -102,7 +120,7 @@ static void remove_below(int parent, const char *name, int depth)
         if (strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0)
             continue;
         if (unlinkat(fd, de->d_name, 0) != 0 && depth > 0)
-            remove_below(fd, de->d_name, depth - 1);
+            remove_below(fd, de->d_name, depth - 1, device);
     }
     (void)closedir(d);
     (void)unlinkat(parent, name, AT_REMOVEDIR);
@@ -111,7 +129,7 @@ static void remove_below(int parent, const char *name, int depth)
 void control_dir_remove(const char *dir)
 {
     if (dir)
-        remove_below(AT_FDCWD, dir, 1);
+        remove_below(AT_FDCWD, dir, DEPTH, 0);
 }
 
 void control_sweep(const char *state_dir)
@@ -125,7 +143,7 @@ void control_sweep(const char *state_dir)
     const struct dirent *de;
     while ((de = readdir(d)))
         if (de->d_name[0] != '.')
-            remove_below(dirfd(d), de->d_name, 1);
+            remove_below(dirfd(d), de->d_name, DEPTH, 0);
     (void)closedir(d);
 }
 

@@ -10,7 +10,7 @@ from fixtures.borg import Setup
 from fixtures.harness import Daemon, children_of, marked_processes, wait_for
 from fixtures.hooks import Gate
 
-ALLOWED = {"PATH", "HOME", "LC_ALL", "TZ", "BORGMATIC_API_JOB", "CHILD_SAYS", "PWD", "SHLVL", "_",
+ALLOWED = {"PATH", "HOME", "LC_ALL", "TZ", "TMPDIR", "BORGMATIC_API_JOB", "CHILD_SAYS", "PWD", "SHLVL", "_",
            "OLDPWD", "LANG"}
 
 
@@ -68,6 +68,23 @@ def facts_of(pid):
 def test_borgmatic_leads_a_session_of_its_own_below_us(seen):
     facts = seen.facts
     assert facts["session"] == facts["group"] == facts["pid"] and facts["parent"] == seen.pid
+
+
+def test_borgmatic_has_a_temporary_folder_of_its_own_that_goes_with_it(seen):
+    """Two borgmatics that share one, as /tmp, remove what the other is just backing up."""
+    own = Path(seen.facts["env"]["TMPDIR"])
+    assert own.is_relative_to(seen.state / "run")
+    assert not own.exists()
+
+
+def test_backups_at_one_time_do_not_disturb_each_other(daemon):
+    labels = [f"side{n}" for n in range(3)]
+    for label in labels:
+        Setup(daemon, label)
+    for _ in range(2):
+        jobs = [daemon.backup(label)["job_id"] for label in labels]
+        ended = [daemon.wait_job(job, 120) for job in jobs]
+        assert [j["state"] for j in ended] == ["succeeded"] * 3, [j["verdict"] for j in ended]
 
 
 def test_borgmatic_has_no_descriptor_of_ours(seen):

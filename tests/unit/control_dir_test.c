@@ -54,6 +54,12 @@ static void a_sweep_removes_what_a_former_life_left_and_nothing_else(void **stat
     assert_true(control_dir_write_evidence(one, 1, &ev));
     case_write(&t, "keep", "x", 0600);
     char link[700];
+    (void)snprintf(link, sizeof link, "%s/tmp", one); /* what a borgmatic left that was killed */
+    for (int depth = 0; depth < 5; depth++) {
+        size_t n = strlen(link);
+        (void)snprintf(link + n, sizeof link - n, "/d%d", depth);
+        assert_int_equal(mkdir(link, 0700), 0);
+    }
     (void)snprintf(link, sizeof link, "%s/link", one);
     assert_int_equal(symlink(t.root, link), 0);
     control_sweep(t.root);
