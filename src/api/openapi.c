@@ -275,15 +275,30 @@ static void error_words(struct buf *b)
                    "}\n");
 }
 
+/* The first row with the pattern of row i. */
+static size_t first_of(size_t i)
+{
+    size_t k = 0;
+    while (strcmp(routes[k].pattern, routes[i].pattern) != 0)
+        k++;
+    return k;
+}
+
+/* All rows of one pattern, wherever they stand. */
+static void path_item(struct buf *out, size_t first)
+{
+    (void)buf_printf(out, "  %s:\n", routes[first].pattern);
+    for (size_t i = first; i < route_count; i++)
+        if (first_of(i) == first)
+            operation(out, &routes[i]);
+}
+
 void openapi_document(struct buf *out)
 {
     (void)buf_puts(out, head);
-    for (size_t i = 0; i < route_count; i++) {
-        bool again = i > 0 && strcmp(routes[i].pattern, routes[i - 1].pattern) == 0;
-        if (!again)
-            (void)buf_printf(out, "  %s:\n", routes[i].pattern);
-        operation(out, &routes[i]);
-    }
+    for (size_t i = 0; i < route_count; i++)
+        if (first_of(i) == i)
+            path_item(out, i);
     (void)buf_puts(out, components);
     error_words(out);
 }

@@ -239,7 +239,10 @@ def test_a_lock_that_another_borg_holds(shared, one, place, folder):
 
 def test_a_backup_waits_for_an_extract(shared, big, place):
     with slow_extract(shared, "big", place) as (job, pids):
-        backup = shared.backup("big")["job_id"]
+        reply = shared.write.post("/create-backup", {"repository": "big"})
+        assert reply.status == 409 and reply.json["error"] == "job_running", reply
+        assert reply.json["job_id"] == job
+        backup = shared.backup("big", queue=True)["job_id"]
         assert shared.job(backup)["state"] == "queued"
     assert shared.wait_job(job)["state"] == "succeeded"
     assert shared.wait_job(backup)["state"] == "succeeded"

@@ -25,10 +25,10 @@ def values(daemon, sshd, name, archive):
     """What the fields of the named route are given, where it has them; the rest is left unset."""
     room = daemon.folder / "room"
     room.mkdir(exist_ok=True)
-    return {"repository": "one", "archive": "latest", "confirm": archive if "archive" in name
+    return {"repository": "one", "archive": archive if "diff" in name else "latest", "confirm": archive if "archive" in name
             else "one", "destination": str(room / name), "mount_point": str(room / name),
             "ttl": 60, "encryption": "repokey", "pattern": "*", "dry_run": True, "count": 3,
-            "archive1": archive, "archive2": archive}
+            "other": archive}
 
 
 def settled(daemon):
