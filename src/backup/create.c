@@ -93,7 +93,7 @@ static bool launch(struct create *c, struct err *e)
                             .env = c->env,
                             .path = c->path,
                             .tz = c->tz,
-                            .gentle = true,
+                            .gentle = !c->dry_run,
                             .borg_passphrase = c->borg_passphrase,
                             .ssh_passphrase = c->ssh_passphrase,
                             .masked = masked_too,
