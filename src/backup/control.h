@@ -3,14 +3,13 @@
  *
  * STATE_DIR/run/<random>/ (0700) holds: `s`, a SOCK_SEQPACKET unix socket (0600); `bin/borg` and
  * `bin/askpass`, symlinks to our own program; `tmp/`, where borgmatic keeps what belongs to its run
- * (two that share a folder for that, as /tmp, remove each other's: borgmatic 1.9); and the evidence that the shim leaves on disk for the
- * case that we die (evidence-<pid>.json: exit code, archive name and id). The directory is removed
- * with the control.
- * A peer is believed only when its program is ours (SO_PEERCRED, /proc/PID/exe) and its parent is
- * the job's borgmatic (borg), or when it asks for an ssh that is below a borg of this job, or is
- * the leader or its child itself (askpass; one answer to each ssh; new_key tells of the exception).
- * Any other caller of that `borg` is told to run the real one untouched. Loop's thread only. The
- * messages are in backup/control_msg.h. */
+ * (two that share a folder for that, as /tmp, remove each other's: borgmatic 1.9); and the evidence
+ * that the shim leaves on disk for the case that we die (evidence-<pid>.json: exit code, archive
+ * name and id). The directory is removed with the control. A peer is believed only when its program
+ * is ours (SO_PEERCRED, /proc/PID/exe) and its parent is the job's borgmatic (borg), or when it
+ * asks for an ssh that is below a borg of this job, or is the leader or its child itself (askpass;
+ * one answer to each ssh; new_key tells of the exception). Any other caller of that `borg` is told
+ * to run the real one untouched. Loop's thread only. The messages are in backup/control_msg.h. */
 #ifndef BACKUP_CONTROL_H
 #define BACKUP_CONTROL_H
 

@@ -45,8 +45,7 @@ static bool make_bin(int dirfd)
 {
     char program[PATH_ROOM];
     return own_program(program, sizeof program) && mkdirat(dirfd, "tmp", 0700) == 0 &&
-           mkdirat(dirfd, "bin", 0700) == 0 &&
-           symlinkat(program, dirfd, "bin/borg") == 0 &&
+           mkdirat(dirfd, "bin", 0700) == 0 && symlinkat(program, dirfd, "bin/borg") == 0 &&
            symlinkat(program, dirfd, "bin/askpass") == 0;
 }
 

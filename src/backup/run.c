@@ -216,15 +216,15 @@ static bool is_borgmatics(const char *entry)
     return name_is(entry, "PATH") || name_is(entry, "TMPDIR");
 }
 
-/* The base, less what the control or we give ourselves, then those; `path`, of a direct borg, stands
- * for the control's own entry. */
+/* The base, less what the control or we give ourselves, then those; `path`, of a direct borg,
+ * stands for the control's own entry. */
 static size_t build_env(const char **env, const char *const *base, const char *const *control,
                         const char *marker, const char *tz, const char *path)
 {
     size_t n = 0;
     for (; *base && n < CHILD_ENVS; base++) {
-        bool ours = name_is(*base, "TZ") || same_name(*base, marker) ||
-                    (path && same_name(*base, path));
+        bool ours =
+            name_is(*base, "TZ") || same_name(*base, marker) || (path && same_name(*base, path));
         for (const char *const *c = control; *c && !ours; c++)
             ours = same_name(*base, *c) && !(path && is_borgmatics(*c));
         if (!ours)
