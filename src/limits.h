@@ -227,6 +227,12 @@ enum {
     DIFF_ENTRIES = 10000, /* differences of one answer … */
     DIFF_ENTRIES_USUAL = 1000,
     DIFF_BYTES = 4 * 1024 * 1024, /* … and their text */
+    FIND_ARCHIVES = 100, /* archives that one pattern is looked for in … */
+    FIND_ARCHIVES_USUAL = 10,
+    FIND_PATTERN = 1024,
+    FIND_ENTRIES = 2000, /* … what is told of it … */
+    FIND_ENTRIES_USUAL = 200,
+    FIND_BYTES = 4 * 1024 * 1024, /* … and its text */
     DOWNLOADS_MAX = 8,            /* at a time: they take no child slot, as they mostly wait */
     DOWNLOAD_SLOW_MS = 60 * 1000, /* a reader that was waited for this long … */
     DOWNLOAD_SLOW_RATE = 16000,   /* … and took fewer bytes a second meanwhile is too slow */

@@ -1,8 +1,10 @@
 #include "backup/entry.h"
 
+#include "backup/archive_path.h"
 #include "limits.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -225,6 +227,40 @@ const char *entry_type_word(char type)
     default:
         return "other";
     }
+}
+
+/* ---- as JSON ---- */
+
+static void owner(struct jsonw *w, const struct entry *e)
+{
+    char permissions[8];
+    (void)snprintf(permissions, sizeof permissions, "%04o", e->mode & 07777);
+    jsonw_kstr(w, "mtime", e->mtime);
+    jsonw_kstr(w, "mode", permissions);
+    jsonw_kstr(w, "user", e->user);
+    jsonw_kint(w, "uid", e->uid);
+    jsonw_kstr(w, "group", e->group);
+    jsonw_kint(w, "gid", e->gid);
+}
+
+void entry_write(struct jsonw *w, const struct entry *e, bool implied)
+{
+    const char *slash = strrchr(e->path, '/');
+    jsonw_begin_object(w);
+    archive_path_write(w, e->path);
+    jsonw_kstr(w, "name", slash ? slash + 1 : e->path);
+    jsonw_kstr(w, "type", entry_type_word(e->type));
+    if (e->type == '-' && !e->hard_link)
+        jsonw_kint(w, "size", e->size);
+    if (implied)
+        jsonw_kbool(w, "implied", true);
+    else
+        owner(w, e);
+    if (e->hard_link)
+        jsonw_kbool(w, "hard_link", true);
+    if (*e->target)
+        jsonw_kstr(w, "target", e->target);
+    jsonw_end_object(w);
 }
 
 /* ---- the listing ---- */

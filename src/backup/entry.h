@@ -8,6 +8,7 @@
 #define BACKUP_ENTRY_H
 
 #include "base/buf.h"
+#include "base/jsonw.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,6 +35,10 @@ bool entry_parse(char *line, struct entry *out);
 char *entry_unquote(char *s);
 /* "file", "directory", "symlink", "fifo", "char_device", "block_device", "socket", "other". */
 const char *entry_type_word(char type);
+
+/* The object {"path"[,"lossy","path_encoded"],"name","type",…}. `implied`: a folder that the
+ * archive holds no entry of its own for; what it would say is left out. */
+void entry_write(struct jsonw *w, const struct entry *e, bool implied);
 
 struct entry_lines {
     struct buf line;
