@@ -239,7 +239,7 @@ def test_a_lock_that_another_borg_holds(shared, one, place, folder):
 
 def test_a_backup_waits_for_an_extract(shared, big, place):
     with slow_extract(shared, "big", place) as (job, pids):
-        backup = shared.backup("big")["job_id"]
+        backup = shared.backup("big", queue=True)["job_id"]
         assert shared.job(backup)["state"] == "queued"
     assert shared.wait_job(job)["state"] == "succeeded"
     assert shared.wait_job(backup)["state"] == "succeeded"
