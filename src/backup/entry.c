@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* ---- Python's ascii() ---- */
 
@@ -191,13 +192,38 @@ static bool mtime(char **s, struct entry *e)
     return true;
 }
 
+int64_t entry_mtime_us(const struct entry *e)
+{
+    struct tm tm = {0};
+    int64_t micro = 0;
+    const char *s = strptime(e->mtime, "%Y-%m-%dT%H:%M:%S", &tm);
+    if (!s)
+        return -1;
+    s += *s == '.';
+    for (int64_t place = 100000; *s >= '0' && *s <= '9'; s++, place /= 10)
+        micro += (*s - '0') * place;
+    return (int64_t)timegm(&tm) * 1000000 + micro;
+}
+
+/* The hash and a blank, the blank alone, or nothing. */
+static void hash(char **s, struct entry *e)
+{
+    size_t n = strspn(*s, "0123456789abcdef");
+    if (n == sizeof e->sha256 - 1 && (*s)[n] == ' ') {
+        memcpy(e->sha256, *s, n);
+        *s += n;
+    }
+    *s += **s == ' ';
+}
+
 bool entry_parse(char *line, struct entry *out)
 {
     char *s = line;
-    *out = (struct entry){.type = *line};
-    if (*line < '!' || *line > '~')
+    *out = (struct entry){.type = '?'};
+    hash(&s, out);
+    if (*s < '!' || *s > '~')
         return false;
-    s++;
+    out->type = *s++;
     bool fields = blank(&s) && mode(&s, out) && blank(&s) && number(&s, &out->uid) && blank(&s) &&
                   number(&s, &out->gid) && blank(&s) && number(&s, &out->size) && blank(&s) &&
                   mtime(&s, out) && blank(&s);
