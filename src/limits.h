@@ -227,6 +227,12 @@ enum {
     DIFF_ENTRIES = 10000, /* differences of one answer … */
     DIFF_ENTRIES_USUAL = 1000,
     DIFF_BYTES = 4 * 1024 * 1024, /* … and their text */
+    FIND_ARCHIVES = 100,          /* archives that one pattern is looked for in … */
+    FIND_ARCHIVES_USUAL = 10,
+    FIND_PATTERN = 1024,
+    FIND_ENTRIES = 2000, /* … what is told of it … */
+    FIND_ENTRIES_USUAL = 200,
+    FIND_BYTES = 4 * 1024 * 1024, /* … and its text */
     DOWNLOADS_MAX = 8,            /* at a time: they take no child slot, as they mostly wait */
     DOWNLOAD_SLOW_MS = 60 * 1000, /* a reader that was waited for this long … */
     DOWNLOAD_SLOW_RATE = 16000,   /* … and took fewer bytes a second meanwhile is too slow */
@@ -236,13 +242,13 @@ enum {
 
 /* ---- restoring ---- */
 enum {
-    LIMIT_ITEM = 64 * 1024,         /* one item of borg's listing: a path has 4 kB, written ×4 */
     LIMIT_DRILL = 1000,             /* files of one restore drill */
     LIMIT_DRILL_ARGS = 512 * 1024,  /* bytes of their patterns on borg's command line */
     DRILL_COUNT = 10,               /* when nothing is said */
     DRILL_SPARE = 64 * 1024 * 1024, /* of STATE_DIR's disk stays free */
     DRILL_SHOWN = 200,              /* files named in the result; those that are wrong first … */
-    DRILL_PATH_SHOWN = 512,         /* … and so much of each path */
+    DRILL_PATH_SHOWN = 512,         /* … and so much of each path … */
+    DRILL_TABLE = LIMIT_RECORD / 2, /* … as long as the record has room */
     MOUNT_APPEAR_MS = 60 * 1000,    /* borg opens the repository first, maybe far away */
     MOUNT_LOOK_MS = 100,            /* how often it is looked whether it is there */
     MOUNT_GRACE_MS = 3000,          /* a busy mount is waited for, then detached … */

@@ -6,7 +6,6 @@
 #include "base/json.h"
 #include "base/jsonw.h"
 #include "base/mem.h"
-#include "base/utf8.h"
 #include "limits.h"
 
 #include <stdio.h>
@@ -75,15 +74,7 @@ static void keep(struct archive_diff *d, const char *path, const json_t *changes
 {
     size_t before = d->kept.n;
     jsonw_begin_object(&d->w);
-    jsonw_kstr(&d->w, "path", path);
-    if (!utf8_valid(path, strlen(path))) {
-        struct buf b;
-        buf_init(&b, 4 * (size_t)LIMIT_ENTRY_LINE);
-        archive_path_encode(&b, path);
-        jsonw_kbool(&d->w, "lossy", true);
-        jsonw_kstr(&d->w, "path_encoded", buf_str(&b));
-        buf_done(&b);
-    }
+    archive_path_write(&d->w, path);
     jsonw_key(&d->w, "changes");
     (void)json_write(changes, &d->kept);
     d->w.comma = true;

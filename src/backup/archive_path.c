@@ -1,6 +1,8 @@
 #include "backup/archive_path.h"
 
 #include "base/mem.h"
+#include "base/utf8.h"
+#include "limits.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -81,6 +83,24 @@ char *archive_path_decode(const char *text)
     }
     out[to] = '\0';
     return TAKE(out);
+}
+
+void archive_path_write_encoded(struct jsonw *w, const char *key, const char *bytes)
+{
+    struct buf b;
+    buf_init(&b, 3 * (size_t)LIMIT_ENTRY_LINE);
+    archive_path_encode(&b, bytes);
+    jsonw_kstr(w, key, b.failed ? NULL : buf_str(&b));
+    buf_done(&b);
+}
+
+void archive_path_write(struct jsonw *w, const char *bytes)
+{
+    jsonw_kstr(w, "path", bytes);
+    if (utf8_valid(bytes, strlen(bytes)))
+        return;
+    jsonw_kbool(w, "lossy", true);
+    archive_path_write_encoded(w, "path_encoded", bytes);
 }
 
 static int weight(char c)

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/jsonw.h"
 
 #include <stdbool.h>
 
@@ -20,6 +21,11 @@ void archive_path_encode(struct buf *out, const char *bytes);
 /* The bytes of percent-encoded text; NULL for a '%' without two hex digits, for a NUL among them,
  * and when memory is gone. mem_free. */
 char *archive_path_decode(const char *text);
+
+/* The members "path" and, for what is no UTF-8, "lossy" and "path_encoded". */
+void archive_path_write(struct jsonw *w, const char *bytes);
+/* The bytes percent-encoded as the member `key`. */
+void archive_path_write_encoded(struct jsonw *w, const char *key, const char *bytes);
 
 /* Order of a walk: a folder stands before what is in it, and that before any other name. */
 int archive_path_compare(const char *a, const char *b);

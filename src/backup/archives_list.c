@@ -1,6 +1,7 @@
 #include "backup/archives_list.h"
 
 #include "backup/archive_read.h"
+#include "backup/borg_glob.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "limits.h"
@@ -33,22 +34,9 @@ static json_t *keep(void *arg, const struct resolved_repo *repo, json_t *answer,
     return answer;
 }
 
-/* Braces would be borg's placeholders. */
-static char *glob_flag(const char *match)
-{
-    struct buf b;
-    buf_init(&b, 4096);
-    (void)buf_puts(&b, "--glob-archives=");
-    for (const char *s = match ? match : "*"; *s; s++)
-        (void)(*s == '{' || *s == '}' ? buf_printf(&b, "%c%c", *s, *s) : buf_putc(&b, *s));
-    char *flag = buf_take(&b, NULL);
-    buf_done(&b);
-    return flag;
-}
-
 void *archives_list_new(const struct archives_question *q)
 {
-    AUTO_FREE char *glob = glob_flag(q->match);
+    AUTO_FREE char *glob = borg_glob_archives(q->match);
     AUTO_FREE char *last = q->last ? mem_printf("--last=%" PRId64, q->last) : NULL;
     struct filter *f = mem_zalloc(sizeof *f);
     if (!glob || !f || (q->last && !last)) {

@@ -1,6 +1,7 @@
 #include "backup/drill.h"
 
 #include "backup/archive_name.h"
+#include "backup/archive_path.h"
 #include "backup/drill_report.h"
 #include "backup/drill_sample.h"
 #include "base/mem.h"
@@ -21,12 +22,12 @@ struct drill {
     uv_work_t work; /* one at a time; the plan is not freed meanwhile */
     struct operation *op;
     enum step step;
-    bool working, bad_record, borg_done;
+    bool working, borg_done;
     atomic_bool stop;
     char archive[ARCHIVE_NAME_MAX + 1];
     bool compare;
     struct drill_sample sample;
-    struct archive_items items;
+    struct entry_lines lines;
     char *folder;
     int fd;
     struct verdict_result said;
@@ -41,44 +42,35 @@ static void drill_free(void *data)
     if (d->fd >= 0)
         (void)close(d->fd);
     drill_sample_done(&d->sample);
-    archive_items_done(&d->items);
+    entry_lines_done(&d->lines);
     mem_free(d->folder);
     mem_free(d);
 }
 
 /* ---- what borg tells ---- */
 
-static void on_item(void *arg, const char *record)
+static void on_entry(void *arg, const struct entry *e)
 {
     struct drill *d = arg;
-    struct archive_item item;
-    if (archive_item_parse(record, &item))
-        drill_sample_add(&d->sample, &item);
-    else
-        d->bad_record = true;
+    drill_sample_add(&d->sample, e);
 }
 
-static void on_hash(void *arg, const char *record)
+static void on_hash(void *arg, const struct entry *e)
 {
     struct drill *d = arg;
-    char hex[65];
-    const char *path;
-    if (archive_item_hash(record, hex, &path))
-        drill_sample_hash(&d->sample, path, hex);
-    else if (record[0] != ' ') /* one without content of its own */
-        d->bad_record = true;
+    drill_sample_hash(&d->sample, e);
 }
 
 static void on_listing(void *data, const char *p, size_t n)
 {
     struct drill *d = data;
-    archive_items_feed(&d->items, p, n);
+    entry_lines_feed(&d->lines, p, n);
 }
 
-static void listen_for(struct drill *d, void (*on_record)(void *arg, const char *record))
+static void listen_for(struct drill *d, void (*each)(void *arg, const struct entry *e))
 {
-    archive_items_done(&d->items);
-    archive_items_init(&d->items, on_record, d);
+    entry_lines_done(&d->lines);
+    entry_lines_init(&d->lines, each, d);
 }
 
 /* ---- what is done ---- */
@@ -96,7 +88,7 @@ static bool ask_borg(struct drill *d, const char *const *verb, bool sampled, int
     char **tail = mem_zalloc((n + 1) * sizeof *tail);
     bool whole = tail != NULL;
     for (size_t i = 0; whole && i < n; i++)
-        whole = (tail[i] = archive_items_pattern(d->sample.files[i].path)) != NULL;
+        whole = (tail[i] = archive_path_pattern(d->sample.files[i].path, false)) != NULL;
     const struct operation_borg b = {.repo = operation_repo(d->op, 0),
                                      .verb = verb,
                                      .archive = d->archive,
@@ -157,8 +149,8 @@ static bool work(struct drill *d, void (*what)(uv_work_t *))
 
 static bool start(struct drill *d)
 {
-    static const char *const list[] = {"list", ARCHIVE_ITEMS_FORMAT, NULL};
-    static const char *const hashes[] = {"list", ARCHIVE_ITEMS_HASHES, NULL};
+    static const char *const list[] = {"list", "--format", ENTRY_FORMAT, NULL};
+    static const char *const hashes[] = {"list", "--format", ENTRY_FORMAT_HASHED, NULL};
     static const char *const extract[] = {"extract",  "--progress", "--noflags",
                                           "--noacls", "--noxattrs", NULL};
     switch (d->step) {
@@ -166,7 +158,7 @@ static bool start(struct drill *d)
         return newest_archive_ask(d->op, operation_repo(d->op, 0), &d->why);
     case STEP_LIST:
         job_stage(operation_job(d->op), "draw");
-        listen_for(d, on_item);
+        listen_for(d, on_entry);
         return ask_borg(d, list, false, 0);
     case STEP_ROOM:
         return work(d, make_folder);
@@ -232,7 +224,7 @@ static void take(struct drill *d, const struct operation_result *last)
         (void)newest_archive_name(last, d->archive, &d->why);
     else if (d->step == STEP_EXTRACT)
         d->borg_done = true;
-    else if (!archive_items_whole(&d->items) || d->bad_record)
+    else if (!entry_lines_sound(&d->lines))
         (void)err_set(&d->why, ERR_COMMAND_FAILED, "borg's listing of the archive is not readable");
     else if (d->step == STEP_LIST)
         drill_sample_fit(&d->sample);
@@ -272,7 +264,7 @@ void *drill_new(uv_loop_t *loop, const struct drill_spec *s)
     d->fd = -1;
     d->compare = s->compare;
     (void)snprintf(d->archive, sizeof d->archive, "%s", s->archive ? s->archive : "");
-    archive_items_init(&d->items, on_item, d);
+    entry_lines_init(&d->lines, on_entry, d);
     if (drill_sample_init(&d->sample, (size_t)s->count, s->max_bytes, s->seed))
         return d;
     drill_free(d);

@@ -51,21 +51,6 @@ static int open_regular(const char *path, struct stat *st)
     return fd;
 }
 
-/* The drawn file that this one is; several may be shown alike, then one that fits. */
-static struct drill_file *file_of(struct drill_sample *s, const char *shown, const char *hex)
-{
-    struct drill_file *any = NULL;
-    for (size_t i = 0; i < s->count; i++) {
-        struct drill_file *f = &s->files[i];
-        if (f->outcome != DRILL_MISSING || strcmp(f->path, shown) != 0)
-            continue;
-        if (strcmp(f->sha256, hex) == 0)
-            return f;
-        any = f;
-    }
-    return any;
-}
-
 static bool look_at(void *arg, const char *path, const char *rel, const struct stat *seen)
 {
     struct check *c = arg;
@@ -73,18 +58,19 @@ static bool look_at(void *arg, const char *path, const char *rel, const struct s
     char hex[65] = "";
     if (!S_ISREG(seen->st_mode))
         return true;
-    AUTO_FREE char *shown = archive_items_shown(rel);
-    int fd = shown ? open_regular(path, &st) : -1;
+    int fd = open_regular(path, &st);
     bool read_it = fd >= 0 && hash_fd(c, fd, hex);
     if (fd >= 0)
         (void)close(fd);
     if (atomic_load(c->stop))
         return false;
-    struct drill_file *f = shown ? file_of(c->sample, shown, hex) : NULL;
-    if (f) /* no other name may stand for it: a pattern with '?' may bring more than was drawn */
-        f->outcome = read_it && strcmp(f->sha256, hex) == 0 && st.st_size == f->size
-                         ? DRILL_EQUAL
-                         : DRILL_DIFFERS;
+    for (size_t i = 0; i < c->sample->count; i++) { /* a path may have been drawn twice */
+        struct drill_file *f = &c->sample->files[i];
+        if (strcmp(f->path, rel) == 0)
+            f->outcome = read_it && strcmp(f->sha256, hex) == 0 && st.st_size == f->size
+                             ? DRILL_EQUAL
+                             : DRILL_DIFFERS;
+    }
     return true;
 }
 
@@ -99,8 +85,6 @@ static enum drill_live look_live(const struct check *c, const struct drill_file 
 {
     struct stat st;
     char hex[65] = "";
-    if (strchr(f->path, '?')) /* its true name is not known */
-        return LIVE_UNKNOWN;
     AUTO_FREE char *path = mem_printf("/%s", f->path);
     int fd = path ? open_regular(path, &st) : -1;
     if (fd < 0)

@@ -1,5 +1,6 @@
 #include "backup/drill_report.h"
 
+#include "backup/archive_path.h"
 #include "base/jsonw.h"
 #include "base/utf8.h"
 #include "limits.h"
@@ -30,9 +31,12 @@ static bool is_remarkable(const struct drill_file *f)
 
 static void one_file(struct jsonw *w, const struct drill_file *f)
 {
+    char path[DRILL_PATH_SHOWN + 1];
+    size_t n = utf8_cut(f->path, strlen(f->path), DRILL_PATH_SHOWN);
+    memcpy(path, f->path, n);
+    path[n] = '\0';
     jsonw_begin_object(w);
-    jsonw_key(w, "path");
-    jsonw_strn(w, f->path, utf8_cut(f->path, strlen(f->path), DRILL_PATH_SHOWN));
+    archive_path_write(w, path);
     jsonw_kint(w, "size", f->size);
     jsonw_kstr(w, "outcome", drill_outcome_name(f->outcome));
     if (f->live != LIVE_NOT_ASKED)
@@ -47,7 +51,7 @@ static void table(struct jsonw *w, const struct drill_sample *s)
     jsonw_key(w, "files");
     jsonw_begin_array(w);
     for (int pass = 0; pass < 2; pass++)
-        for (size_t i = 0; i < s->count && shown < DRILL_SHOWN; i++)
+        for (size_t i = 0; i < s->count && shown < DRILL_SHOWN && w->b->n < DRILL_TABLE; i++)
             if (is_remarkable(&s->files[i]) == (pass == 0)) {
                 one_file(w, &s->files[i]);
                 shown++;

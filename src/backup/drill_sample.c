@@ -45,23 +45,23 @@ static uint64_t next_random(struct drill_sample *s)
     return z ^ (z >> 31);
 }
 
-void drill_sample_add(struct drill_sample *s, const struct archive_item *item)
+void drill_sample_add(struct drill_sample *s, const struct entry *e)
 {
-    if (item->type != '-' || item->size > s->max_bytes || s->max == 0)
+    if (e->type != '-' || e->hard_link || e->size > s->max_bytes || s->max == 0)
         return;
     uint64_t place = s->seen++;
     if (place >= s->max)
         place = next_random(s) % s->seen;
     if (place >= s->max)
         return;
-    char *path = mem_strdup(item->path);
+    char *path = mem_strdup(e->path);
     if (!path) {
         s->failed = true;
         return;
     }
     struct drill_file *f = &s->files[place];
     mem_free(f->path);
-    *f = (struct drill_file){.path = path, .size = item->size, .mtime_us = item->mtime_us};
+    *f = (struct drill_file){.path = path, .size = e->size, .mtime_us = entry_mtime_us(e)};
     if (place >= s->count)
         s->count = (size_t)place + 1;
 }
@@ -72,7 +72,7 @@ void drill_sample_fit(struct drill_sample *s)
     s->bytes = 0;
     for (size_t i = 0; i < s->count; i++) {
         struct drill_file f = s->files[i];
-        size_t n = 2 * strlen(f.path) + 16; /* its pattern at most */
+        size_t n = strlen(f.path) + 16; /* its pattern */
         if (s->bytes + f.size > s->max_bytes || args + n > LIMIT_DRILL_ARGS) {
             mem_free(f.path);
             continue;
@@ -84,13 +84,14 @@ void drill_sample_fit(struct drill_sample *s)
     s->count = kept;
 }
 
-void drill_sample_hash(struct drill_sample *s, const char *path, const char *hex)
+void drill_sample_hash(struct drill_sample *s, const struct entry *e)
 {
     for (size_t i = 0; i < s->count; i++) {
         struct drill_file *f = &s->files[i];
-        if (strcmp(f->path, path) != 0 || f->sha256[0])
+        if (!e->sha256[0] || strcmp(f->path, e->path) != 0)
             continue;
-        memcpy(f->sha256, hex, sizeof f->sha256);
-        return;
+        memcpy(f->sha256, e->sha256, sizeof f->sha256);
+        f->size = e->size;
+        f->mtime_us = entry_mtime_us(e);
     }
 }

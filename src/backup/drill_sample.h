@@ -3,7 +3,7 @@
 #ifndef BACKUP_DRILL_SAMPLE_H
 #define BACKUP_DRILL_SAMPLE_H
 
-#include "backup/archive_items.h"
+#include "backup/entry.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -18,7 +18,7 @@ const char *drill_outcome_name(enum drill_outcome o);
 const char *drill_live_name(enum drill_live l);
 
 struct drill_file {
-    char *path; /* as borg shows it */
+    char *path; /* the bytes */
     int64_t size, mtime_us;
     char sha256[65]; /* of the item, "" until it is known */
     enum drill_outcome outcome;
@@ -38,11 +38,12 @@ struct drill_sample {
 bool drill_sample_init(struct drill_sample *s, size_t max, int64_t max_bytes, uint64_t seed);
 void drill_sample_done(struct drill_sample *s);
 /* Every file has the same chance. What is no regular file with its own content is passed over. */
-void drill_sample_add(struct drill_sample *s, const struct archive_item *item);
+void drill_sample_add(struct drill_sample *s, const struct entry *e);
 /* Drops files until their bytes are within max_bytes and their patterns within LIMIT_DRILL_ARGS. */
 void drill_sample_fit(struct drill_sample *s);
-/* What borg says of the item; names that are shown alike may come several times. */
-void drill_sample_hash(struct drill_sample *s, const char *path, const char *hex);
+/* What borg says of it with its hash. Of two entries with one path the later one counts, as it does
+ * when borg extracts. */
+void drill_sample_hash(struct drill_sample *s, const struct entry *e);
 
 /* Looks at every file below `folder`, and at the live ones when `compare`. Ends early when *stop.
  */

@@ -1,10 +1,13 @@
 #include "backup/entry.h"
 
+#include "backup/archive_path.h"
 #include "limits.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* ---- Python's ascii() ---- */
 
@@ -189,13 +192,38 @@ static bool mtime(char **s, struct entry *e)
     return true;
 }
 
+int64_t entry_mtime_us(const struct entry *e)
+{
+    struct tm tm = {0};
+    int64_t micro = 0;
+    const char *s = strptime(e->mtime, "%Y-%m-%dT%H:%M:%S", &tm);
+    if (!s)
+        return -1;
+    s += *s == '.';
+    for (int64_t place = 100000; *s >= '0' && *s <= '9'; s++, place /= 10)
+        micro += (*s - '0') * place;
+    return (int64_t)timegm(&tm) * 1000000 + micro;
+}
+
+/* The hash and a blank, the blank alone, or nothing. */
+static void hash(char **s, struct entry *e)
+{
+    size_t n = strspn(*s, "0123456789abcdef");
+    if (n == sizeof e->sha256 - 1 && (*s)[n] == ' ') {
+        memcpy(e->sha256, *s, n);
+        *s += n;
+    }
+    *s += **s == ' ';
+}
+
 bool entry_parse(char *line, struct entry *out)
 {
     char *s = line;
-    *out = (struct entry){.type = *line};
-    if (*line < '!' || *line > '~')
+    *out = (struct entry){.type = '?'};
+    hash(&s, out);
+    if (*s < '!' || *s > '~')
         return false;
-    s++;
+    out->type = *s++;
     bool fields = blank(&s) && mode(&s, out) && blank(&s) && number(&s, &out->uid) && blank(&s) &&
                   number(&s, &out->gid) && blank(&s) && number(&s, &out->size) && blank(&s) &&
                   mtime(&s, out) && blank(&s);
@@ -225,6 +253,40 @@ const char *entry_type_word(char type)
     default:
         return "other";
     }
+}
+
+/* ---- as JSON ---- */
+
+static void owner(struct jsonw *w, const struct entry *e)
+{
+    char permissions[8];
+    (void)snprintf(permissions, sizeof permissions, "%04o", e->mode & 07777);
+    jsonw_kstr(w, "mtime", e->mtime);
+    jsonw_kstr(w, "mode", permissions);
+    jsonw_kstr(w, "user", e->user);
+    jsonw_kint(w, "uid", e->uid);
+    jsonw_kstr(w, "group", e->group);
+    jsonw_kint(w, "gid", e->gid);
+}
+
+void entry_write(struct jsonw *w, const struct entry *e, bool implied)
+{
+    const char *slash = strrchr(e->path, '/');
+    jsonw_begin_object(w);
+    archive_path_write(w, e->path);
+    jsonw_kstr(w, "name", slash ? slash + 1 : e->path);
+    jsonw_kstr(w, "type", entry_type_word(e->type));
+    if (e->type == '-' && !e->hard_link)
+        jsonw_kint(w, "size", e->size);
+    if (implied)
+        jsonw_kbool(w, "implied", true);
+    else
+        owner(w, e);
+    if (e->hard_link)
+        jsonw_kbool(w, "hard_link", true);
+    if (*e->target)
+        jsonw_kstr(w, "target", e->target);
+    jsonw_end_object(w);
 }
 
 /* ---- the listing ---- */

@@ -15,7 +15,7 @@ static void extract_free(void *data)
         return;
     destination_drop(x->loop, &x->d);
     json_decref(x->paths);
-    archive_items_done(&x->items);
+    entry_lines_done(&x->lines);
     mem_free(x->found);
     mem_free(x->room);
     mem_free(x);
@@ -32,30 +32,24 @@ static bool below(const char *path, const char *asked)
     return strncmp(path, asked, n) == 0 && (path[n] == '/' || path[n] == '\0' || n == 0);
 }
 
-static void on_item(void *arg, const char *record)
+static void on_entry(void *arg, const struct entry *e)
 {
     struct extract *x = arg;
-    struct archive_item item;
-    if (!archive_item_parse(record, &item)) {
-        x->bad_item = true;
-        return;
-    }
-    x->files += item.type == '-' || item.type == 'h';
-    x->bytes += item.type == '-' ? item.size : 0;
+    x->files += e->type == '-';
+    x->bytes += e->type == '-' && !e->hard_link ? e->size : 0;
     for (size_t i = 0; i < json_array_size(x->paths); i++)
-        x->found[i] =
-            x->found[i] || below(item.path, json_string_value(json_array_get(x->paths, i)));
+        x->found[i] = x->found[i] || below(e->path, json_string_value(json_array_get(x->paths, i)));
 }
 
 static void on_listing(void *data, const char *p, size_t n)
 {
     struct extract *x = data;
-    archive_items_feed(&x->items, p, n);
+    entry_lines_feed(&x->lines, p, n);
 }
 
 static bool judge_listing(struct extract *x)
 {
-    if (!archive_items_whole(&x->items) || x->bad_item)
+    if (!entry_lines_sound(&x->lines))
         return err_set(&x->why, ERR_COMMAND_FAILED,
                        "borg's listing of the archive is not readable");
     for (size_t i = 0; i < json_array_size(x->paths); i++)
@@ -100,7 +94,7 @@ static bool ask_borg(struct extract *x, const char *const *verb, bool extract)
 
 static bool start_listing(struct extract *x)
 {
-    static const char *const verb[] = {"list", ARCHIVE_ITEMS_FORMAT, NULL};
+    static const char *const verb[] = {"list", "--format", ENTRY_FORMAT, NULL};
     return ask_borg(x, verb, false);
 }
 
@@ -242,7 +236,7 @@ void *extract_new(uv_loop_t *loop, const struct extract_spec *s)
     s->destination->fd = -1;
     x->strip = s->strip_components;
     x->paths = json_incref((json_t *)(uintptr_t)s->paths);
-    archive_items_init(&x->items, on_item, x);
+    entry_lines_init(&x->lines, on_entry, x);
     (void)snprintf(x->archive, sizeof x->archive, "%s", s->archive ? s->archive : "");
     x->found = mem_zalloc(json_array_size(x->paths) + 1);
     if (x->found)

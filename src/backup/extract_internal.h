@@ -2,8 +2,8 @@
 #ifndef BACKUP_EXTRACT_INTERNAL_H
 #define BACKUP_EXTRACT_INTERNAL_H
 
-#include "backup/archive_items.h"
 #include "backup/archive_name.h"
+#include "backup/entry.h"
 #include "backup/extract.h"
 #include "backup/extract_look.h"
 
@@ -22,8 +22,7 @@ struct extract {
     int64_t strip;
     char *room; /* folder of ours that the destination is bound to */
     /* what is asked for, by borg's listing */
-    struct archive_items items;
-    bool bad_item;
+    struct entry_lines lines;
     int64_t files, bytes;
     /* what came of it */
     struct extract_look there;

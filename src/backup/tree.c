@@ -2,10 +2,8 @@
 
 #include "backup/archive_path.h"
 #include "base/mem.h"
-#include "base/utf8.h"
 #include "limits.h"
 
-#include <stdio.h>
 #include <string.h>
 
 struct node {
@@ -262,66 +260,20 @@ size_t tree_count(const struct tree *t)
     return t->n;
 }
 
-static void encoded(struct jsonw *w, const char *key, const char *path)
-{
-    struct buf b;
-    buf_init(&b, 3 * (size_t)LIMIT_ENTRY_LINE);
-    archive_path_encode(&b, path);
-    jsonw_kstr(w, key, b.failed ? NULL : buf_str(&b));
-    buf_done(&b);
-}
-
-static void owner(struct jsonw *w, const struct entry *e)
-{
-    char mode[8];
-    (void)snprintf(mode, sizeof mode, "%04o", e->mode & 07777);
-    jsonw_kstr(w, "mtime", e->mtime);
-    jsonw_kstr(w, "mode", mode);
-    jsonw_kstr(w, "user", e->user);
-    jsonw_kint(w, "uid", e->uid);
-    jsonw_kstr(w, "group", e->group);
-    jsonw_kint(w, "gid", e->gid);
-}
-
-static void write_node(struct jsonw *w, const struct node *n)
-{
-    const struct entry *e = &n->e;
-    const char *slash = strrchr(e->path, '/');
-    jsonw_begin_object(w);
-    jsonw_kstr(w, "path", e->path);
-    jsonw_kstr(w, "name", slash ? slash + 1 : e->path);
-    jsonw_kstr(w, "type", entry_type_word(e->type));
-    if (e->type == '-' && !e->hard_link)
-        jsonw_kint(w, "size", e->size);
-    if (n->implied)
-        jsonw_kbool(w, "implied", true);
-    else
-        owner(w, e);
-    if (e->hard_link)
-        jsonw_kbool(w, "hard_link", true);
-    if (*e->target)
-        jsonw_kstr(w, "target", e->target);
-    if (!utf8_valid(e->path, strlen(e->path))) {
-        jsonw_kbool(w, "lossy", true);
-        encoded(w, "path_encoded", e->path);
-    }
-    jsonw_end_object(w);
-}
-
 void tree_write(const struct tree *t, struct jsonw *w)
 {
     jsonw_key(w, "entry");
     if (t->self)
-        write_node(w, t->self);
+        entry_write(w, &t->self->e, t->self->implied);
     else
         jsonw_null(w);
     jsonw_key(w, "entries");
     jsonw_begin_array(w);
     for (size_t i = 0; i < t->n; i++)
-        write_node(w, t->nodes[i]);
+        entry_write(w, &t->nodes[i]->e, t->nodes[i]->implied);
     jsonw_end_array(w);
     if (t->more && t->n)
-        encoded(w, "cursor", t->nodes[t->n - 1]->e.path);
+        archive_path_write_encoded(w, "cursor", t->nodes[t->n - 1]->e.path);
     else
         jsonw_kstr(w, "cursor", NULL);
 }

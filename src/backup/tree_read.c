@@ -4,7 +4,6 @@
 #include "backup/archive_path.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "base/utf8.h"
 #include "limits.h"
 
 #include <stdio.h>
@@ -94,14 +93,7 @@ static void write_document(const struct tree_read *t, struct buf *b)
     jsonw_init(&w, b);
     jsonw_begin_object(&w);
     jsonw_kstr(&w, "archive", t->archive);
-    jsonw_kstr(&w, "path", t->path);
-    if (!utf8_valid(t->path, strlen(t->path))) {
-        struct buf encoded;
-        buf_init(&encoded, 4 * (size_t)ARCHIVE_PATH_MAX);
-        archive_path_encode(&encoded, t->path);
-        jsonw_kstr(&w, "path_encoded", buf_str(&encoded));
-        buf_done(&encoded);
-    }
+    archive_path_write(&w, t->path);
     jsonw_key(&w, "data");
     jsonw_begin_array(&w);
     if (t->info) {

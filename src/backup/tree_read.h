@@ -1,8 +1,8 @@
 /* tree_read: a plan that reads one page of an archive's tree, and borg's info of the archive.
  *
- * The document is the object {"archive","path"[,"path_encoded"],"data":[…],"entry","entries",
- * "cursor"}; "data" is empty on later pages, as borg computes it anew each time. Loop's thread
- * only. */
+ * The document is the object {"archive","path"[,"lossy","path_encoded"],"data":[…],"entry",
+ * "entries","cursor"}; "data" is empty on later pages, as borg computes it anew each time. Loop's
+ * thread only. */
 #ifndef BACKUP_TREE_READ_H
 #define BACKUP_TREE_READ_H
 

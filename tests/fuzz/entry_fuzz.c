@@ -22,6 +22,8 @@ static void each(void *arg, const struct entry *e)
 {
     struct err err;
     must(e->path[0] && e->mode <= 07777 && e->mtime[0]);
+    must(!e->sha256[0] || strlen(e->sha256) == 64);
+    (void)entry_mtime_us(e);
     must(e->user && e->group && e->target && entry_type_word(e->type));
     mem_free(archive_path_clean(e->path, "path", &err));
     struct buf b;

@@ -39,6 +39,7 @@ def routes(daemon, label, name="a", body=None, query=""):
         "info": lambda: daemon.read.post(f"{base}/list", more),
         "tree": lambda: daemon.read.post(f"{base}/tree", {"archive": name, **more}),
         "diff": lambda: daemon.read.post(f"{base}/diff", {"archive": name, "other": name, **more}),
+        "find": lambda: daemon.read.post(f"{base}/find", {"pattern": "x", **more}),
         "file": lambda: daemon.write.get(f"{base}/{name}/file?path=x&{query}"),
         "delete": lambda: daemon.write.post(f"{base}/{name}/delete", {"confirm": name, **more}),
     }

@@ -89,7 +89,9 @@ def test_hostile_names_are_verified(shared):
     assert reply.status == 200, reply
     found = entry(shared.job(reply.json["job_id"]))
     assert found["sampled"] == found["equal"] == 14, found
-    assert found["live"]["equal"] == 11 and found["live"]["unknown"] == 3, found["live"]
+    assert found["live"]["equal"] == 14, found["live"]
+    lossy = {f["path_encoded"].split("/")[-1] for f in found["files"] if f.get("lossy")}
+    assert lossy == {"bad%FF", "bad%FE"}
 
 
 def test_it_is_compared_with_the_live_files(shared):

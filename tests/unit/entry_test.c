@@ -56,6 +56,34 @@ static void kinds_and_modes(void **state)
     assert_string_equal(entry_type_word('?'), "other");
 }
 
+#define NOUGHTS "0000000000000000000000000000000000000000000000000000000000000000"
+
+static void a_hash_may_stand_in_front(void **state)
+{
+    struct entry e;
+    assert_true(parse(NOUGHTS " " HEAD "'a'", &e));
+    assert_string_equal(e.sha256, NOUGHTS);
+    assert_string_equal(e.path, "a");
+    assert_true(parse(" " HEAD "'a'", &e));
+    assert_string_equal(e.sha256, "");
+    assert_false(parse("00 " HEAD "'a'", &e));
+    assert_false(parse(NOUGHTS HEAD "'a'", &e));
+    assert_false(parse(NOUGHTS, &e));
+    assert_false(parse(" ", &e));
+}
+
+static void the_time_is_known_to_the_microsecond(void **state)
+{
+    struct entry e = {.mtime = "2026-11-25T15:57:51.171510Z"};
+    assert_int_equal(entry_mtime_us(&e), 1795622271171510);
+    e = (struct entry){.mtime = "1970-01-01T00:00:01Z"};
+    assert_int_equal(entry_mtime_us(&e), 1000000);
+    e = (struct entry){.mtime = "1970-01-01T00:00:00.5Z"};
+    assert_int_equal(entry_mtime_us(&e), 500000);
+    e = (struct entry){.mtime = "2026-99-25T15:57:51Z"};
+    assert_int_equal(entry_mtime_us(&e), -1);
+}
+
 static void every_byte_of_a_name_comes_back(void **state)
 {
     struct entry e;
@@ -168,6 +196,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_is_an_entry),
         cmocka_unit_test(kinds_and_modes),
+        cmocka_unit_test(a_hash_may_stand_in_front),
+        cmocka_unit_test(the_time_is_known_to_the_microsecond),
         cmocka_unit_test(every_byte_of_a_name_comes_back),
         cmocka_unit_test(json_text_is_read_as_well),
         cmocka_unit_test(anything_else_is_no_entry),

@@ -3,9 +3,11 @@
 #include "api/idempotency.h"
 #include "backup/archive_delete.h"
 #include "backup/archive_diff.h"
+#include "backup/archive_find.h"
 #include "backup/archive_name.h"
 #include "backup/archive_path.h"
 #include "backup/archives_list.h"
+#include "backup/borg_glob.h"
 #include "backup/tree_read.h"
 #include "base/mem.h"
 #include "limits.h"
@@ -57,6 +59,11 @@ static void list(struct config_call *cc, bool stats)
                                         .match = call_str(c, "match", NULL),
                                         .last = call_int(c, "last", 0),
                                         .since = call_int(c, "since", 0)};
+    struct err e;
+    if (q.match && !borg_glob_ok(q.match, "match", &e)) {
+        call_error(c, &e);
+        return;
+    }
     void *data = archives_list_new(&q);
     if (!data) {
         no_memory(c);
@@ -210,6 +217,43 @@ static void diff(struct config_call *cc)
 void archives_diff(struct call *c)
 {
     config_call(c, call_str(c, "label", ""), diff);
+}
+
+/* ---- find ---- */
+
+static void find(struct config_call *cc)
+{
+    struct call *c = cc->c;
+    struct err e;
+    const struct find_question q = {.pattern = call_bytes(c, "pattern", ""),
+                                    .match = call_str(c, "match", NULL),
+                                    .last = (size_t)call_int(c, "last", FIND_ARCHIVES_USUAL),
+                                    .limit = (size_t)call_int(c, "limit", FIND_ENTRIES_USUAL)};
+    if (!borg_glob_ok(q.pattern, "pattern", &e) ||
+        (q.match && !borg_glob_ok(q.match, "match", &e))) {
+        call_error(c, &e);
+        return;
+    }
+    void *data = archive_find_new(&q);
+    if (!data) {
+        no_memory(c);
+        return;
+    }
+    c->members = add_document;
+    config_call_job(cc, &(struct config_job){.kind = "archives-find",
+                                             .reading = true,
+                                             .equal_joins = true,
+                                             .document = true,
+                                             .deadline_s = READ_DEADLINE_S,
+                                             .done_word = "read",
+                                             .done_sentence = "the archives were searched",
+                                             .plan = &archive_find_plan,
+                                             .data = data});
+}
+
+void archives_find(struct call *c)
+{
+    config_call(c, call_str(c, "label", ""), find);
 }
 
 /* ---- delete ---- */

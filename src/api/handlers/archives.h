@@ -9,6 +9,7 @@ void archives_list(struct call *c); /* GET */
 void archives_info(struct call *c); /* POST: the reference API's */
 void archives_tree(struct call *c);
 void archives_diff(struct call *c);
+void archives_find(struct call *c);
 void archives_delete(struct call *c);
 
 /* The request is about one archive: its name as borg is to be asked for it, "" for "latest". NULL
