@@ -19,6 +19,7 @@ PASSPHRASE = "reading-Passphrase"
 BODIES = {
     "archives-tree": {"archive": "latest", "path": "", "depth": 3},
     "archives-find": {"pattern": "*"},
+    "archives-diff": {"archive": "a", "other": "b"},
 }
 LEFT_OUT = {"events-stream"}  # it never ends; what it reads is the store alone
 
