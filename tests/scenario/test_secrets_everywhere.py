@@ -74,7 +74,8 @@ def watched(module_folder):
                 known = {"repository": "one"} if name == "ssh-key-test" else {}
             body = {k: v for k, v in known.items() if k in fields}
             body.update({s: BY_NAME.get(s, BORG) for s in secrets if s != ALIAS})
-            path = fill(pattern, {"label": "one", "archive": archive})
+            label = "fresh" if name == "ssh-key-create" else "one"
+            path = fill(pattern, {"label": label, "archive": archive})
             reply = daemon.write.request(method, path, body)
             asked[name] = reply.status
             answers.append((name, str(reply.headers).encode() + reply.body))
