@@ -16,15 +16,17 @@ static bool refuse(struct call *c, enum err_code code, const char *field, const 
     return false;
 }
 
-/* The only repository meant: keys are handled one at a time. */
+/* The only repository meant: keys are handled one at a time. NULL: the call is answered, and cc gone
+ * with it. */
 static const struct resolved_repo *the_one(struct config_call *cc)
 {
     if (cc->config->count == 1)
         cc->only = &cc->config->repos[0];
-    if (!cc->only)
-        (void)refuse(cc->c, ERR_BAD_REQUEST, "repository_label",
-                     "the configuration has several repositories: say which one");
-    return cc->only;
+    if (cc->only)
+        return cc->only;
+    (void)refuse(cc->c, ERR_BAD_REQUEST, "repository_label",
+                 "the configuration has several repositories: say which one");
+    return NULL;
 }
 
 /* ---- passphrase/change ---- */
