@@ -2,9 +2,8 @@
  *
  * Finds the file of the label, asks what it means (backup/resolve), picks the repository, then
  * hands over; makes the job and answers: when it has ended, or at once with the job (`started`, or
- * the client's Prefer: respond-async). Lives in the request's arena, so until the answer. Loop's
- * thread.
- */
+ * the client's Prefer: respond-async). Lives in the request's arena, so until the answer: whoever
+ * answers must not look at it again. Loop's thread. */
 #ifndef API_CONFIG_CALL_H
 #define API_CONFIG_CALL_H
 
