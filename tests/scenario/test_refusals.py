@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 
 from fixtures.borg import Setup
-from fixtures.routes import described, fill
+from fixtures.routes import described, fill, operations
 
 # What makes a path whole; each of it is of the right shape.
 PATH = {"label": "one", "id": "create:1", "job_id": "create:1", "archive": "a"}
@@ -94,6 +94,21 @@ def test_each_field_of_each_route_refuses_what_it_is_not(shared):
     assert count > 100
     assert shared.read.get("/jobs?limit=500").json["jobs"] == before
     assert "internal_error" not in shared.log()
+
+
+def test_every_route_wants_a_token_and_the_right_one(shared):
+    for method, pattern, who in operations().values():
+        target = fill(pattern, PATH)
+        body = {} if method in ("POST", "PUT") else None
+        reply = shared.anyone.request(method, target, body)
+        if who == "anyone":
+            assert reply.status == 200, (method, target, reply)
+            continue
+        assert reply.status == 401 and reply.headers["WWW-Authenticate"], (method, target, reply)
+        if who == "write":
+            reply = shared.read.request(method, target, body)
+            assert reply.status == 403, (method, target, reply)
+            assert reply.json["error"] == "insufficient_role", (method, target, reply)
 
 
 @pytest.mark.parametrize("name", [".bad", "a%2Fb", "..", "%00", "a%0A", "x" * 65, "%ff"])
