@@ -16,8 +16,8 @@ static bool refuse(struct call *c, enum err_code code, const char *field, const 
     return false;
 }
 
-/* The only repository meant: keys are handled one at a time. NULL: the call is answered, and cc gone
- * with it. */
+/* The only repository meant: keys are handled one at a time. NULL: the call is answered, and cc
+ * gone with it. */
 static const struct resolved_repo *the_one(struct config_call *cc)
 {
     if (cc->config->count == 1)
