@@ -1,6 +1,6 @@
 /* config_call: a request about one configuration on its way to its job.
  *
- * Finds the file of the label, asks what it means (backup/resolve), picks the repository, then
+ * Finds the file of the label, asks what it means (backup/repo/resolve), picks the repository, then
  * hands over; makes the job and answers: when it has ended, or at once with the job (`started`, or
  * the client's Prefer: respond-async). Lives in the request's arena, so until the answer: whoever
  * answers must not look at it again. Loop's thread. */
@@ -8,8 +8,8 @@
 #define API_CONFIG_CALL_H
 
 #include "api/call.h"
-#include "backup/context.h"
-#include "backup/operation.h"
+#include "backup/run/context.h"
+#include "backup/run/operation.h"
 
 #include <limits.h>
 #include <stdbool.h>

@@ -4,7 +4,7 @@
 #define API_DESTINATION_CALL_H
 
 #include "api/config_call.h"
-#include "backup/destination.h"
+#include "backup/restore/destination.h"
 
 /* From config_call's `go`: opens (on a worker) what the parameter `field` names, by the daemon's
  * settings and the configuration's repositories, and calls `ready`, in which cc->config is valid as

@@ -1,6 +1,6 @@
 #include "api/lock_show.h"
 
-#include "backup/lock_probe.h"
+#include "backup/locks/lock_probe.h"
 
 #include <string.h>
 

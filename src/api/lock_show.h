@@ -3,7 +3,7 @@
 #define API_LOCK_SHOW_H
 
 #include "api/call.h"
-#include "backup/lock_survey.h"
+#include "backup/locks/lock_survey.h"
 
 /* Of one repository: true, false, or not known (LOCK_NOT_KNOWN). */
 enum lock_word lock_word_of(const struct survey_config *c, size_t repo);

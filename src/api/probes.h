@@ -4,7 +4,7 @@
 #ifndef API_PROBES_H
 #define API_PROBES_H
 
-#include "backup/borgmatic.h"
+#include "backup/run/borgmatic.h"
 #include "base/err.h"
 #include "config.h"
 

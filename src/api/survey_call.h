@@ -1,10 +1,10 @@
 /* survey_call: a request that wants to know what configurations mean and how their repositories are
- * locked (backup/lock_survey). Loop's thread. */
+ * locked (backup/locks/lock_survey). Loop's thread. */
 #ifndef API_SURVEY_CALL_H
 #define API_SURVEY_CALL_H
 
 #include "api/call.h"
-#include "backup/lock_survey.h"
+#include "backup/locks/lock_survey.h"
 
 struct survey_question {
     const char *label;      /* NULL: all configurations */

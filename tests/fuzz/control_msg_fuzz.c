@@ -1,6 +1,6 @@
 /* control_msg_decode on any bytes: it refuses them, or gives fields that are in range and a rest
  * inside the bytes, whose encoding is the very bytes again. */
-#include "backup/control_msg.h"
+#include "backup/control/control_msg.h"
 #include "limits.h"
 
 #include "fuzz.h"

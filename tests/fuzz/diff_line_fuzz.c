@@ -1,6 +1,6 @@
 /* A line of borg's differences on any bytes: the path that is taken out is not empty, and both
  * parts stay within the line. */
-#include "backup/archive_diff.h"
+#include "backup/archives/archive_diff.h"
 
 #include "fuzz.h"
 

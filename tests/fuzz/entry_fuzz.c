@@ -1,8 +1,8 @@
 /* A listing of borg on any bytes, in two pieces: whatever is taken for an entry has a path without
  * NUL and sound fields; the tree takes it, its page is bounded, and what it writes is JSON. */
-#include "backup/archive_path.h"
-#include "backup/entry.h"
-#include "backup/tree.h"
+#include "backup/archives/archive_path.h"
+#include "backup/archives/entry.h"
+#include "backup/archives/tree.h"
 #include "base/mem.h"
 #include "limits.h"
 

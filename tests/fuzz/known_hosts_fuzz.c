@@ -1,6 +1,6 @@
 /* Any bytes as known_hosts: the lines together are the whole text, and a host that was taken out is
  * not there any more, while taking out one that is not there changes no byte. */
-#include "backup/known_hosts.h"
+#include "backup/ssh/known_hosts.h"
 #include "base/buf.h"
 
 #include "fuzz.h"

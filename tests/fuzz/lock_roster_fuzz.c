@@ -1,6 +1,6 @@
 /* The roster and the file names of borg's locks on any bytes: entries stay within their room, what
  * was understood is a name that borg could have written, and what is shown is JSON. */
-#include "backup/lock_state.h"
+#include "backup/locks/lock_state.h"
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/mem.h"

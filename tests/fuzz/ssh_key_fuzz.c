@@ -1,6 +1,6 @@
 /* Any bytes as a key file: what is taken as a public key is the same when it is written and read
  * again, and has a type and a fingerprint. */
-#include "backup/sshkey_text.h"
+#include "backup/ssh/sshkey_text.h"
 
 #include "fuzz.h"
 

@@ -1,8 +1,8 @@
 /* YAML on any bytes: whatever is accepted stands where it says in the text, is written as JSON
  * within the bounds, and means the same when it is written as YAML and read again. As a
  * configuration, its masked text is YAML, masks to itself, and shows none of its secrets. */
-#include "backup/config_mask.h"
-#include "backup/config_policy.h"
+#include "backup/configs/config_mask.h"
+#include "backup/configs/config_policy.h"
 #include "base/yaml.h"
 #include "limits.h"
 

@@ -1,4 +1,4 @@
-#include "backup/archive_diff.h"
+#include "backup/archives/archive_diff.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "backup/archive_name.h"
+#include "backup/archives/archive_name.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

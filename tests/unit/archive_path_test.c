@@ -1,5 +1,5 @@
-#include "backup/archive_name.h"
-#include "backup/archive_path.h"
+#include "backup/archives/archive_name.h"
+#include "backup/archives/archive_path.h"
 #include "base/mem.h"
 
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* archive_read against a borg that misbehaves, and what that borg is given. */
 #include "archive_kit.h"
 
-#include "backup/borg_command.h"
+#include "backup/run/borg_command.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 #include "control_case.h"
 
-#include "backup/control_peer.h"
+#include "backup/control/control_peer.h"
 
 static void only_the_question_for_the_key_is_answered(void **state)
 {

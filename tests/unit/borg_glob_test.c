@@ -1,4 +1,4 @@
-#include "backup/borg_glob.h"
+#include "backup/archives/borg_glob.h"
 
 #include "base/mem.h"
 

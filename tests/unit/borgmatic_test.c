@@ -1,6 +1,6 @@
-#include "backup/borgmatic.h"
+#include "backup/run/borgmatic.h"
 
-#include "backup/borgmatic_words.h"
+#include "backup/run/borgmatic_words.h"
 #include "base/mem.h"
 
 #include <setjmp.h>

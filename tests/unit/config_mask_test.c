@@ -1,4 +1,4 @@
-#include "backup/config_mask.h"
+#include "backup/configs/config_mask.h"
 
 #include "limits.h"
 

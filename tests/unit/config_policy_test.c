@@ -1,6 +1,6 @@
-#include "backup/config_policy.h"
+#include "backup/configs/config_policy.h"
 
-#include "backup/config_keys.h"
+#include "backup/configs/config_keys.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

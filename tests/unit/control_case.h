@@ -4,7 +4,7 @@
 #ifndef CONTROL_CASE_H
 #define CONTROL_CASE_H
 
-#include "backup/control.h"
+#include "backup/control/control.h"
 #include "base/buf.h"
 #include "base/mem.h"
 #include "sys/proc.h"

@@ -1,6 +1,6 @@
 #include "control_case.h"
 
-#include "backup/control_link.h"
+#include "backup/control/control_link.h"
 #include "limits.h"
 
 #include <fcntl.h>

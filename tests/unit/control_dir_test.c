@@ -1,6 +1,6 @@
 #include "control_case.h"
 
-#include "backup/control_dir.h"
+#include "backup/control/control_dir.h"
 
 static unsigned found;
 

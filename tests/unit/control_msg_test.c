@@ -1,4 +1,4 @@
-#include "backup/control_msg.h"
+#include "backup/control/control_msg.h"
 
 #include "limits.h"
 

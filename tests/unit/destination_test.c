@@ -1,4 +1,4 @@
-#include "backup/destination.h"
+#include "backup/restore/destination.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

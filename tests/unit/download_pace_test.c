@@ -1,4 +1,4 @@
-#include "backup/download_pace.h"
+#include "backup/restore/download_pace.h"
 
 #include "limits.h"
 

@@ -1,4 +1,4 @@
-#include "backup/drill_sample.h"
+#include "backup/restore/drill_sample.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

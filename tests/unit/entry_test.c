@@ -1,4 +1,4 @@
-#include "backup/entry.h"
+#include "backup/archives/entry.h"
 
 #include "limits.h"
 

@@ -1,7 +1,7 @@
 /* The lines of known_hosts, plain and hashed, and what is taken out of them. */
-#include "backup/known_hosts.h"
+#include "backup/ssh/known_hosts.h"
 
-#include "backup/known_hosts_hash.h"
+#include "backup/ssh/known_hosts_hash.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 #include "verdict_kit.h"
 
-#include "backup/lock_holder.h"
+#include "backup/locks/lock_holder.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

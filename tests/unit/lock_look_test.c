@@ -1,4 +1,4 @@
-#include "backup/lock_look.h"
+#include "backup/locks/lock_look.h"
 #include "base/mem.h"
 #include "limits.h"
 

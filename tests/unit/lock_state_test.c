@@ -1,4 +1,4 @@
-#include "backup/lock_state.h"
+#include "backup/locks/lock_state.h"
 #include "base/buf.h"
 #include "limits.h"
 

@@ -1,4 +1,4 @@
-#include "backup/passphrase_change.h"
+#include "backup/repo/passphrase_change.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "backup/progress.h"
+#include "backup/create/progress.h"
 
 #include "base/json.h"
 

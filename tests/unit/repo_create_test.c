@@ -1,4 +1,4 @@
-#include "backup/repo_create.h"
+#include "backup/repo/repo_create.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

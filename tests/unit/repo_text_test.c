@@ -1,4 +1,4 @@
-#include "backup/repo_text.h"
+#include "backup/repo/repo_text.h"
 
 #include "base/json.h"
 

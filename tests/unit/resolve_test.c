@@ -1,8 +1,8 @@
 /* resolve against the real borgmatic. The test program is its own shim: the control directory links
  * `borg` to the program that made it. */
-#include "backup/resolve.h"
+#include "backup/repo/resolve.h"
 
-#include "backup/control.h"
+#include "backup/control/control.h"
 #include "base/mem.h"
 
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* What resolve reads in texts, without borgmatic. */
-#include "backup/resolve.h"
-#include "backup/resolve_record.h"
+#include "backup/repo/resolve.h"
+#include "backup/repo/resolve_record.h"
 #include "base/mem.h"
 
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-#include "backup/shim_args.h"
+#include "backup/control/shim_args.h"
 
 #include "base/mem.h"
 

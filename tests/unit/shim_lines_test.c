@@ -1,4 +1,4 @@
-#include "backup/shim_lines.h"
+#include "backup/control/shim_lines.h"
 
 #include "limits.h"
 

@@ -1,7 +1,7 @@
 /* ssh_probe against a real sshd on a loopback port. */
-#include "backup/ssh_probe.h"
+#include "backup/ssh/ssh_probe.h"
 
-#include "backup/ssh_target.h"
+#include "backup/ssh/ssh_target.h"
 #include "base/mem.h"
 #include "sys/proc.h"
 

@@ -1,5 +1,5 @@
 /* What public and private key files say. */
-#include "backup/sshkey_text.h"
+#include "backup/ssh/sshkey_text.h"
 
 #include "base/buf.h"
 

@@ -1,8 +1,8 @@
 /* Keys that are exchanged, and every state in which a crash can leave an exchange. */
-#include "backup/sshkeys.h"
+#include "backup/ssh/sshkeys.h"
 
-#include "backup/sshkeys_change.h"
-#include "backup/sshkeys_folder.h"
+#include "backup/ssh/sshkeys_change.h"
+#include "backup/ssh/sshkeys_folder.h"
 #include "base/mem.h"
 
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "backup/tree.h"
+#include "backup/archives/tree.h"
 
 #include "base/mem.h"
 #include "limits.h"

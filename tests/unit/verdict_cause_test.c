@@ -1,7 +1,7 @@
 /* What borg's failures are called. */
 #include "verdict_kit.h"
 
-#include "backup/verdict_cause.h"
+#include "backup/create/verdict_cause.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "backup/verdict.h"
+#include "backup/create/verdict.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 #include "verdict_kit.h"
 
-#include "backup/verdict_file.h"
+#include "backup/create/verdict_file.h"
 #include "base/json.h"
 
 #include <setjmp.h>

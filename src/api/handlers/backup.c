@@ -3,7 +3,7 @@
 #include "api/idempotency.h"
 #include "api/probes.h"
 #include "api/route.h"
-#include "backup/create.h"
+#include "backup/create/create.h"
 #include "base/json.h"
 #include "base/jsonw.h"
 #include "base/mem.h"

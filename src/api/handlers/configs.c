@@ -1,9 +1,9 @@
 #include "api/handlers/configs.h"
 
 #include "api/worker.h"
-#include "backup/config_facts.h"
-#include "backup/config_files.h"
-#include "backup/config_mask.h"
+#include "backup/configs/config_facts.h"
+#include "backup/configs/config_files.h"
+#include "backup/configs/config_mask.h"
 #include "base/json.h"
 #include "base/mem.h"
 

@@ -2,8 +2,8 @@
 
 #include "api/config_call.h"
 #include "api/handlers/archives.h"
-#include "backup/archive_path.h"
-#include "backup/download.h"
+#include "backup/archives/archive_path.h"
+#include "backup/restore/download.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "limits.h"

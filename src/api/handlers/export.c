@@ -3,8 +3,8 @@
 #include "api/destination_call.h"
 #include "api/handlers/archives.h"
 #include "api/idempotency.h"
-#include "backup/archive_path.h"
-#include "backup/export_tar.h"
+#include "backup/archives/archive_path.h"
+#include "backup/restore/export_tar.h"
 #include "base/mem.h"
 #include "limits.h"
 

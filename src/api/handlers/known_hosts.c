@@ -4,8 +4,8 @@
 #include "api/file_call.h"
 #include "api/idempotency.h"
 #include "api/probes.h"
-#include "backup/known_hosts.h"
-#include "backup/known_hosts_job.h"
+#include "backup/ssh/known_hosts.h"
+#include "backup/ssh/known_hosts_job.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 #include "api/idempotency.h"
 #include "api/lock_show.h"
 #include "api/survey_call.h"
-#include "backup/lock_break.h"
+#include "backup/locks/lock_break.h"
 #include "base/json.h"
 
 #include <string.h>

@@ -7,7 +7,7 @@
 #include "api/lock_show.h"
 #include "api/probes.h"
 #include "api/survey_call.h"
-#include "backup/lock_break.h"
+#include "backup/locks/lock_break.h"
 #include "base/mem.h"
 #include "jobs/job.h"
 

@@ -3,7 +3,7 @@
 #define API_HANDLERS_LOCKS_H
 
 #include "api/call.h"
-#include "backup/lock_survey.h"
+#include "backup/locks/lock_survey.h"
 
 void locks_status(struct call *c);
 void locks_active(struct call *c);

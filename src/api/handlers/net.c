@@ -4,7 +4,7 @@
 
 #include "api/pending.h"
 #include "api/survey_call.h"
-#include "backup/ssh_target.h"
+#include "backup/ssh/ssh_target.h"
 #include "limits.h"
 #include "sys/tcp_probe.h"
 

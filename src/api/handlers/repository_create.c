@@ -2,7 +2,7 @@
 
 #include "api/config_call.h"
 #include "api/idempotency.h"
-#include "backup/repo_create.h"
+#include "backup/repo/repo_create.h"
 #include "base/json.h"
 #include "base/mem.h"
 

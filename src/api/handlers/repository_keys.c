@@ -2,8 +2,8 @@
 
 #include "api/config_call.h"
 #include "api/idempotency.h"
-#include "backup/key_export.h"
-#include "backup/passphrase_change.h"
+#include "backup/repo/key_export.h"
+#include "backup/repo/passphrase_change.h"
 #include "base/json.h"
 
 #include <string.h>

@@ -3,9 +3,9 @@
 #include "api/destination_call.h"
 #include "api/idempotency.h"
 #include "api/route.h"
-#include "backup/archive_name.h"
-#include "backup/drill.h"
-#include "backup/extract.h"
+#include "backup/archives/archive_name.h"
+#include "backup/restore/drill.h"
+#include "backup/restore/extract.h"
 #include "limits.h"
 
 #include <sodium.h>

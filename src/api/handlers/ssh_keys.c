@@ -4,12 +4,12 @@
 #include "api/file_call.h"
 #include "api/idempotency.h"
 #include "api/probes.h"
-#include "backup/resolve_record.h"
-#include "backup/ssh_test.h"
-#include "backup/sshkeys.h"
-#include "backup/sshkeys_change.h"
-#include "backup/sshkeys_folder.h"
-#include "backup/sshkeys_job.h"
+#include "backup/repo/resolve_record.h"
+#include "backup/ssh/ssh_test.h"
+#include "backup/ssh/sshkeys.h"
+#include "backup/ssh/sshkeys_change.h"
+#include "backup/ssh/sshkeys_folder.h"
+#include "backup/ssh/sshkeys_job.h"
 #include "base/mem.h"
 
 #include <stdio.h>
