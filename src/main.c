@@ -1,7 +1,7 @@
 /* One program, several uses: the name it is called by, or its first word, decides. */
 #include "api/openapi.h"
-#include "backup/restore/confine.h"
 #include "backup/control/control.h"
+#include "backup/restore/confine.h"
 #include "base/buf.h"
 #include "base/json.h"
 #include "config.h"

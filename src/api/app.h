@@ -3,8 +3,8 @@
 #ifndef API_APP_H
 #define API_APP_H
 
-#include "backup/run/borgmatic.h"
 #include "backup/repo/resolve.h"
+#include "backup/run/borgmatic.h"
 #include "config.h"
 #include "http/http.h"
 #include "jobs/hub.h"

@@ -1,7 +1,7 @@
 #include "api/probes.h"
 
 #include "base/mem.h"
-#include "docker/engine.h"
+#include "docker/version_probe.h"
 #include "limits.h"
 
 #include <errno.h>
@@ -41,7 +41,7 @@ struct probes {
     size_t waiting_count;
     bool handle_open;
     struct httpc *calls; /* made when Docker is first asked */
-    struct engine *engine;
+    struct version_probe *engine;
     bool docker_asked; /* at least once */
     char docker_details[192], docker_problem[sizeof(((struct err *)0)->msg)];
 };
@@ -69,7 +69,7 @@ void probes_close(struct probes *p)
         return;
     p->closing = true;
     p->waiting_count = 0;
-    engine_free(p->engine);
+    version_probe_free(p->engine);
     httpc_close(p->calls);
     uv_close((uv_handle_t *)&p->timer, on_handle_closed);
 }
@@ -180,8 +180,8 @@ static void ask_docker(struct probes *p)
     if (!p->calls)
         p->calls = httpc_new(p->loop, &e);
     if (p->calls && !p->engine)
-        p->engine = engine_new(p->calls, p->set->docker_host, &e);
-    bool asked = p->engine && engine_version(p->engine, on_docker, p, &e);
+        p->engine = version_probe_new(p->calls, p->set->docker_host, &e);
+    bool asked = p->engine && version_probe_ask(p->engine, on_docker, p, &e);
     if (!asked && e.code != ERR_TOO_BUSY) {
         p->docker_asked = true;
         docker_failed(p, &e);

@@ -1,9 +1,9 @@
 /* What borg writes on stderr, line by line: each line goes the way of a job's messages, into
  * progress and verdict. Whatever the bytes, texts stay bounded and are valid JSON. */
-#include "backup/run/borgmatic_words.h"
 #include "backup/create/progress.h"
-#include "backup/repo/resolve_record.h"
 #include "backup/create/verdict.h"
+#include "backup/repo/resolve_record.h"
+#include "backup/run/borgmatic_words.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/utf8.h"

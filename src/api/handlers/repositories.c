@@ -2,9 +2,9 @@
 
 #include "api/config_call.h"
 #include "api/idempotency.h"
-#include "backup/run/collect.h"
 #include "backup/repo/maintain.h"
 #include "backup/repo/repo_text.h"
+#include "backup/run/collect.h"
 
 #include <string.h>
 

@@ -1,8 +1,8 @@
 #include "backup/archives/archive_read.h"
 
-#include "backup/run/borg_command.h"
 #include "backup/control/secret_pipe.h"
 #include "backup/create/verdict.h"
+#include "backup/run/borg_command.h"
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/mem.h"

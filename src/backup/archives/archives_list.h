@@ -1,5 +1,5 @@
-/* archives_list: the question for collect (backup/run/collect.h) which archives the repositories hold:
- * all of them, not only those that the configuration's archive_name_format matches. Pure. */
+/* archives_list: the question for collect (backup/run/collect.h) which archives the repositories
+ * hold: all of them, not only those that the configuration's archive_name_format matches. Pure. */
 #ifndef BACKUP_ARCHIVES_ARCHIVES_LIST_H
 #define BACKUP_ARCHIVES_ARCHIVES_LIST_H
 

@@ -6,8 +6,8 @@
 #ifndef BACKUP_ARCHIVES_TREE_READ_H
 #define BACKUP_ARCHIVES_TREE_READ_H
 
-#include "backup/run/operation.h"
 #include "backup/archives/tree.h"
+#include "backup/run/operation.h"
 
 /* The plan's data; `archive` NULL: the newest. All is copied. NULL when memory is gone. */
 void *tree_read_new(const char *archive, const struct tree_page *page);

@@ -3,8 +3,8 @@
  *
  * As text, nothing else changes: comments, tags, order and spacing stay (a comment that looks like
  * a secret is masked too). As JSON, tagged values are {"!tag": value}. Which values are secret is
- * said by backup/configs/config_keys, by their names, and by the secrets themselves: one that also stands
- * elsewhere is masked there as well. Pure; any thread. */
+ * said by backup/configs/config_keys, by their names, and by the secrets themselves: one that also
+ * stands elsewhere is masked there as well. Pure; any thread. */
 #ifndef BACKUP_CONFIGS_CONFIG_MASK_H
 #define BACKUP_CONFIGS_CONFIG_MASK_H
 

@@ -1,9 +1,9 @@
 /* config_policy: whether a configuration that somebody sent may become a file of ours.
  *
- * Data may; what runs programs, and what is not known (backup/configs/config_keys), only when `code` says
- * so, as do tags, "${" and "{credential". Whatever `code` says: no value begins with '-' where it
- * reaches a command line, and no repository's host or login does. Looks at the text as borgmatic
- * would read it, both layouts, aliases followed. Pure. */
+ * Data may; what runs programs, and what is not known (backup/configs/config_keys), only when
+ * `code` says so, as do tags, "${" and "{credential". Whatever `code` says: no value begins with
+ * '-' where it reaches a command line, and no repository's host or login does. Looks at the text as
+ * borgmatic would read it, both layouts, aliases followed. Pure. */
 #ifndef BACKUP_CONFIGS_CONFIG_POLICY_H
 #define BACKUP_CONFIGS_CONFIG_POLICY_H
 

@@ -9,7 +9,8 @@
  * is ours (SO_PEERCRED, /proc/PID/exe) and its parent is the job's borgmatic (borg), or when it
  * asks for an ssh that is below a borg of this job, or is the leader or its child itself (askpass;
  * one answer to each ssh; new_key tells of the exception). Any other caller of that `borg` is told
- * to run the real one untouched. Loop's thread only. The messages are in backup/control/control_msg.h. */
+ * to run the real one untouched. Loop's thread only. The messages are in
+ * backup/control/control_msg.h. */
 #ifndef BACKUP_CONTROL_CONTROL_H
 #define BACKUP_CONTROL_CONTROL_H
 

@@ -6,8 +6,8 @@
 #ifndef BACKUP_CREATE_CREATE_H
 #define BACKUP_CREATE_CREATE_H
 
-#include "backup/run/borgmatic.h"
 #include "backup/repo/resolve.h"
+#include "backup/run/borgmatic.h"
 #include "base/err.h"
 #include "base/secret.h"
 #include "jobs/job.h"

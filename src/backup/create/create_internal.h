@@ -5,8 +5,8 @@
 
 #include "backup/create/create.h"
 #include "backup/create/progress_show.h"
-#include "backup/run/run.h"
 #include "backup/create/verdict.h"
+#include "backup/run/run.h"
 #include "limits.h"
 
 enum { ARCHIVE_NAME = 256, ARCHIVE_ID = 80, NO_RUN = -1 };

@@ -1,9 +1,9 @@
 #include "backup/create/verdict.h"
 
-#include "backup/ssh/ssh_probe.h"
 #include "backup/create/verdict_cause.h"
 #include "backup/create/verdict_file.h"
 #include "backup/create/verdict_internal.h"
+#include "backup/ssh/ssh_probe.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/utf8.h"

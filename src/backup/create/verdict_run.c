@@ -1,5 +1,5 @@
-#include "backup/run/borgmatic_words.h"
 #include "backup/create/verdict_internal.h"
+#include "backup/run/borgmatic_words.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -8,9 +8,9 @@
 #ifndef BACKUP_LOCKS_LOCK_SURVEY_H
 #define BACKUP_LOCKS_LOCK_SURVEY_H
 
-#include "backup/run/context.h"
 #include "backup/locks/lock_state.h"
 #include "backup/repo/resolve.h"
+#include "backup/run/context.h"
 #include "jobs/job.h"
 #include "limits.h"
 

@@ -1,8 +1,8 @@
 #include "backup/repo/resolve_question.h"
 
-#include "backup/run/borgmatic_words.h"
 #include "backup/control/control.h"
 #include "backup/repo/resolve_record.h"
+#include "backup/run/borgmatic_words.h"
 #include "base/buf.h"
 #include "base/mem.h"
 #include "limits.h"

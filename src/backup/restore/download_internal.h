@@ -3,9 +3,9 @@
 #define BACKUP_RESTORE_DOWNLOAD_INTERNAL_H
 
 #include "backup/archives/archive_name.h"
+#include "backup/archives/entry.h"
 #include "backup/restore/download.h"
 #include "backup/restore/download_pace.h"
-#include "backup/archives/entry.h"
 
 #include <openssl/evp.h>
 #include <uv.h>

@@ -13,9 +13,9 @@
 #ifndef BACKUP_RUN_OPERATION_H
 #define BACKUP_RUN_OPERATION_H
 
-#include "backup/run/context.h"
-#include "backup/repo/resolve.h"
 #include "backup/create/verdict.h"
+#include "backup/repo/resolve.h"
+#include "backup/run/context.h"
 #include "jobs/job.h"
 #include "limits.h"
 
@@ -121,8 +121,9 @@ struct operation_borg {
     int tty_fd; /* > 0: its terminal (sys/pty), where it asks for passphrases: none is given
                    otherwise; stays the caller's */
     int cwd_fd; /* > 0: folder it starts in; stays the caller's */
-    const char *confined; /* with cwd_fd: folder of ours to bind it to (backup/restore/confine), or NULL */
-    int lock_wait_s;      /* seconds it waits for a lock; 0: ARCHIVE_LOCK_WAIT_S */
+    const char
+        *confined; /* with cwd_fd: folder of ours to bind it to (backup/restore/confine), or NULL */
+    int lock_wait_s;        /* seconds it waits for a lock; 0: ARCHIVE_LOCK_WAIT_S */
     const char *const *env; /* more entries "NAME=value", no secrets; or NULL */
     const char *ssh_key;    /* askpass answers for this key file alone; NULL: for any */
 };

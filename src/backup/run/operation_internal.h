@@ -3,8 +3,8 @@
 #ifndef BACKUP_RUN_OPERATION_INTERNAL_H
 #define BACKUP_RUN_OPERATION_INTERNAL_H
 
-#include "backup/run/operation.h"
 #include "backup/create/progress_show.h"
+#include "backup/run/operation.h"
 #include "backup/run/run.h"
 #include "base/arena.h"
 #include "base/buf.h"

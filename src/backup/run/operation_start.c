@@ -1,7 +1,7 @@
 /* Starting the programs of an operation, what they say, and how they end. */
+#include "backup/control/secret_pipe.h"
 #include "backup/run/borg_command.h"
 #include "backup/run/operation_internal.h"
-#include "backup/control/secret_pipe.h"
 #include "base/arena.h"
 #include "base/json.h"
 #include "base/mem.h"

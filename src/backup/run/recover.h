@@ -8,8 +8,8 @@
 #ifndef BACKUP_RUN_RECOVER_H
 #define BACKUP_RUN_RECOVER_H
 
-#include "backup/run/borgmatic.h"
 #include "backup/repo/resolve.h"
+#include "backup/run/borgmatic.h"
 #include "jobs/job.h"
 #include "jobs/store.h"
 

@@ -1,8 +1,8 @@
 /* sshkeys_job: the plan of a job that makes an ssh key: by ssh-keygen into a folder of its own,
  * then, when asked, proven against the server, then put in place. Its result has the members
  * "created" or "replaced", "private", "public" (paths), "public_key", "authorized_keys",
- * "fingerprint"; a key that was not accepted stays waiting (backup/ssh/sshkeys_folder.h), the old one
- * is untouched, and the result tells the new public key. Loop's thread. */
+ * "fingerprint"; a key that was not accepted stays waiting (backup/ssh/sshkeys_folder.h), the old
+ * one is untouched, and the result tells the new public key. Loop's thread. */
 #ifndef BACKUP_SSH_SSHKEYS_JOB_H
 #define BACKUP_SSH_SSHKEYS_JOB_H
 

@@ -1,4 +1,4 @@
-#include "docker/engine.h"
+#include "docker/version_probe.h"
 
 #include "base/json.h"
 #include "base/mem.h"
@@ -8,7 +8,7 @@
 
 enum { ENGINE_MS = 5000, VERSION_MAX = 64 * 1024 };
 
-struct engine {
+struct version_probe {
     struct httpc *calls;
     char *socket; /* NULL: by tcp */
     char *base;   /* "http://host:port" */
@@ -17,7 +17,7 @@ struct engine {
     void *arg;
 };
 
-static bool take_host(struct engine *en, const char *host)
+static bool take_host(struct version_probe *en, const char *host)
 {
     if (!*host) {
         en->socket = mem_strdup(ENGINE_SOCKET);
@@ -33,11 +33,11 @@ static bool take_host(struct engine *en, const char *host)
     return en->socket && en->base;
 }
 
-struct engine *engine_new(struct httpc *calls, const char *host, struct err *e)
+struct version_probe *version_probe_new(struct httpc *calls, const char *host, struct err *e)
 {
-    struct engine *en = mem_zalloc(sizeof *en);
+    struct version_probe *en = mem_zalloc(sizeof *en);
     if (!en || !take_host(en, host)) {
-        engine_free(en);
+        version_probe_free(en);
         (void)err_field(e, ERR_BAD_REQUEST, "DOCKER_HOST",
                         "DOCKER_HOST must be unix:///path or tcp://host:port");
         return NULL;
@@ -46,7 +46,7 @@ struct engine *engine_new(struct httpc *calls, const char *host, struct err *e)
     return en;
 }
 
-void engine_free(struct engine *en)
+void version_probe_free(struct version_probe *en)
 {
     if (!en)
         return;
@@ -58,7 +58,7 @@ void engine_free(struct engine *en)
 
 static void on_version(void *arg, const struct httpc_reply *reply, const struct err *e)
 {
-    struct engine *en = arg;
+    struct version_probe *en = arg;
     en->asking = NULL;
     struct err why = {0};
     char text[128];
@@ -77,9 +77,9 @@ static void on_version(void *arg, const struct httpc_reply *reply, const struct 
     json_decref(o);
 }
 
-bool engine_version(struct engine *en,
-                    void (*done)(void *arg, const char *version, const struct err *e), void *arg,
-                    struct err *e)
+bool version_probe_ask(struct version_probe *en,
+                       void (*done)(void *arg, const char *version, const struct err *e), void *arg,
+                       struct err *e)
 {
     if (en->asking)
         return err_set(e, ERR_TOO_BUSY, "the Engine is being asked already");

@@ -1,4 +1,4 @@
-#include "docker/engine.h"
+#include "docker/version_probe.h"
 
 #include "http/http.h"
 
@@ -20,7 +20,7 @@ struct scene {
     uv_loop_t loop;
     struct http_server *server;
     struct httpc *calls;
-    struct engine *engine;
+    struct version_probe *engine;
     char path[64];
     int status;
     const char *body;
@@ -98,14 +98,14 @@ static void begin(struct scene *s, bool listen)
     s->calls = httpc_new(&s->loop, &e);
     char host[96];
     (void)snprintf(host, sizeof host, "unix://%s", s->path);
-    s->engine = engine_new(s->calls, host, &e);
+    s->engine = version_probe_new(s->calls, host, &e);
     assert_non_null(s->engine);
 }
 
 static void ask(struct scene *s)
 {
     struct err e = {0};
-    assert_true(engine_version(s->engine, on_version, s, &e));
+    assert_true(version_probe_ask(s->engine, on_version, s, &e));
     while (!s->done)
         (void)uv_run(&s->loop, UV_RUN_ONCE);
 }
@@ -116,7 +116,7 @@ static void on_closed(void *arg)
 
 static void end(struct scene *s)
 {
-    engine_free(s->engine);
+    version_probe_free(s->engine);
     httpc_close(s->calls);
     http_server_close(s->server, on_closed, NULL);
     (void)uv_run(&s->loop, UV_RUN_DEFAULT);
@@ -181,8 +181,8 @@ static void a_call_under_way_can_be_given_up(void **state)
     struct scene s;
     begin(&s, true);
     struct err e = {0};
-    assert_true(engine_version(s.engine, on_version, &s, &e));
-    assert_false(engine_version(s.engine, on_version, &s, &e));
+    assert_true(version_probe_ask(s.engine, on_version, &s, &e));
+    assert_false(version_probe_ask(s.engine, on_version, &s, &e));
     assert_int_equal(e.code, ERR_TOO_BUSY);
     end(&s);
     assert_false(s.done);
@@ -194,13 +194,13 @@ static void other_forms_of_docker_host_are_refused(void **state)
                                       "tcp://a/b",  "tcp://user@host:1", "/var/run/docker.sock"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct err e = {0};
-        assert_null(engine_new(NULL, bad[i], &e));
+        assert_null(version_probe_new(NULL, bad[i], &e));
         assert_string_equal(e.field, "DOCKER_HOST");
     }
     struct err e = {0};
-    struct engine *en = engine_new(NULL, "", &e);
+    struct version_probe *en = version_probe_new(NULL, "", &e);
     assert_non_null(en);
-    engine_free(en);
+    version_probe_free(en);
 }
 
 int main(void)
