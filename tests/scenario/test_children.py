@@ -27,7 +27,8 @@ def seen(module_folder):
         job = d.backup("one", borg_passphrase="correct horse battery")["job_id"]
         wait_for(gate.is_reached, 30, "the hook runs")
         d.leader = d.job(job)["pid"]
-        d.facts = facts_of(d.leader)
+        # Python blocks every signal for the moment in which it starts the hook.
+        d.facts = wait_for(lambda: settled(facts_of(d.leader)), 10, "borgmatic takes signals")
         d.hook = [facts_of(p) for p in marked_processes(job) if p != d.leader]
         d.job_id = job
         gate.open()
@@ -63,6 +64,10 @@ def facts_of(pid):
             "ignored": int(status.split("SigIgn:")[1].split()[0], 16),
             "blocked": int(status.split("SigBlk:")[1].split()[0], 16),
             "core": (base / "limits").read_text().split("Max core file size")[1].split()[0]}
+
+
+def settled(facts):
+    return facts if facts["blocked"] == 0 else None
 
 
 def test_borgmatic_leads_a_session_of_its_own_below_us(seen):
