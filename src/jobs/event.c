@@ -11,7 +11,7 @@ static const struct {
     [EVENT_STDOUT] = {'o', "stdout"},     [EVENT_STDERR] = {'e', "stderr"},
     [EVENT_PROGRESS] = {'p', "progress"}, [EVENT_STAGE] = {'s', "stage"},
     [EVENT_STATUS] = {'t', "status"},     [EVENT_DONE] = {'d', "done"},
-    [EVENT_GAP] = {'g', "gap"},
+    [EVENT_GAP] = {'g', "gap"},           [EVENT_BORG] = {'b', "borg"},
 };
 
 const char *event_kind_name(enum event_kind kind)
@@ -50,7 +50,7 @@ bool event_kinds_parse(const char *list, unsigned *mask, struct err *e)
         if (!kind_by_name(p, n, &kind))
             return err_field(e, ERR_BAD_REQUEST, "kinds",
                              "expected a comma-separated list of stdout, stderr, progress, stage, "
-                             "status, done, gap");
+                             "status, done, gap, borg");
         m |= EVENT_MASK(kind);
         p += n;
         if (!*p)

@@ -24,6 +24,7 @@ enum event_kind {
     EVENT_STATUS,   /* 't' JSON in line: {"event":"queued|start|success|fail",…} */
     EVENT_DONE,     /* 'd' line is "stdout.done" or "stderr.done" */
     EVENT_GAP,      /* 'g' never stored: made by readers where ids are missing */
+    EVENT_BORG,     /* 'b' a line of AIO's borgbackup container */
     EVENT_KINDS
 };
 
@@ -31,7 +32,8 @@ enum event_kind {
 /* What a stream carries when its client names no kinds. */
 #define EVENT_DEFAULT_KINDS \
     (EVENT_MASK(EVENT_STDOUT) | EVENT_MASK(EVENT_STDERR) | EVENT_MASK(EVENT_STATUS) | \
-     EVENT_MASK(EVENT_PROGRESS) | EVENT_MASK(EVENT_STAGE) | EVENT_MASK(EVENT_GAP))
+     EVENT_MASK(EVENT_PROGRESS) | EVENT_MASK(EVENT_STAGE) | EVENT_MASK(EVENT_GAP) | \
+     EVENT_MASK(EVENT_BORG))
 #define EVENT_ALL_KINDS ((1u << EVENT_KINDS) - 1)
 
 struct event {

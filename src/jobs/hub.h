@@ -47,6 +47,9 @@ void hub_on_ready(struct hub_job *j, void (*ready)(void *arg), void *arg);
  * `done` runs and j is gone. */
 void hub_end(struct hub_job *j, const char *line, size_t n, struct store_job *row, store_done done,
              void *arg);
+/* The job is left as it is, for a later start to open again: what was appended is kept, readers go
+ * on from the store. j is gone. */
+void hub_leave(struct hub_job *j);
 uint64_t hub_next_id(const struct hub_job *j);
 bool hub_is_live(const struct hub *h, const char *job);
 

@@ -337,3 +337,18 @@ void hub_end(struct hub_job *j, const char *line, size_t n, struct store_job *ro
         ring_put(j, b);
     hub_note_writers(h);
 }
+
+void hub_leave(struct hub_job *j)
+{
+    struct hub *h = j->h;
+    assert(!j->ending);
+    leave_hole(j);
+    seal(j);
+    j->ending = j->gone = true;
+    j->hidden_gid = UINT64_MAX;
+    link_put(&h->ended, &j->in_hub);
+    hub_wake_all(h, &j->idle);
+    hub_wake_all(h, &h->idle_all);
+    hub_job_forget(j);
+    hub_note_writers(h);
+}

@@ -25,10 +25,10 @@ void job_free(struct job *j)
         j->ops->free(j->work);
     for (size_t i = 0; i < j->key_count; i++)
         mem_free(j->keys[i]);
-    char *const texts[] = {j->kind,         j->label,           j->role,        j->address,
-                           j->params_json,  j->private_json,    j->result_json, j->progress_json,
-                           j->verdict_json, j->sentence,        j->stdout_tail, j->stderr_tail,
-                           j->idem_key,     j->idem_fingerprint};
+    char *const texts[] = {
+        j->kind,         j->label,       j->role,          j->address,          j->params_json,
+        j->private_json, j->result_json, j->progress_json, j->verdict_json,     j->sentence,
+        j->stdout_tail,  j->stderr_tail, j->idem_key,      j->idem_fingerprint, j->status_json};
     job_drop_document(j);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         mem_free(texts[i]);
@@ -57,7 +57,7 @@ void job_discard(struct job *j)
         job_close_timer(j);
 }
 
-static void replace(char **text, const char *with)
+void job_replace(char **text, const char *with)
 {
     char *copy = mem_strdup(with);
     if (with && !copy)
@@ -74,12 +74,13 @@ static bool copy_spec(struct job *j, const struct job_spec *s)
     j->address = mem_strdup(s->address);
     j->params_json = mem_strdup(s->params_json);
     j->private_json = mem_strdup(s->private_json);
+    j->status_json = mem_strdup(s->status_json);
     j->idem_key = mem_strdup(s->idem_key);
     j->idem_fingerprint = mem_strdup(s->idem_fingerprint);
     bool whole = j->kind && (j->label || !s->label) && (j->role || !s->role) &&
                  (j->address || !s->address) && (j->params_json || !s->params_json) &&
-                 (j->private_json || !s->private_json) && (j->idem_key || !s->idem_key) &&
-                 (j->idem_fingerprint || !s->idem_fingerprint);
+                 (j->private_json || !s->private_json) && (j->status_json || !s->status_json) &&
+                 (j->idem_key || !s->idem_key) && (j->idem_fingerprint || !s->idem_fingerprint);
     for (size_t i = 0; whole && i < s->key_count; i++) {
         j->keys[i] = mem_strdup(s->keys[i]);
         whole = j->keys[i] != NULL;
@@ -155,7 +156,7 @@ void job_status_event(struct job *j)
     buf_done(&line);
 }
 
-static void keep_row(struct job *j, bool durable)
+void job_keep_row(struct job *j, bool durable)
 {
     struct buf record;
     struct store_job row;
@@ -186,7 +187,7 @@ void job_start(struct job *j)
     log_event(LOG_L_INFO, "job_started", "job", j->id, "label", j->label, "role", j->role,
               "address", j->address, NULL);
     job_status_event(j);
-    keep_row(j, false);
+    job_keep_row(j, false);
     job_tell(j);
     j->ops->start(j, j->work);
 }
@@ -239,7 +240,7 @@ static char *plain_verdict(const char *word, const char *sentence)
     return buf_take(&b, NULL);
 }
 
-static void take_outcome(struct job *j, const struct job_outcome *o)
+void job_take_outcome(struct job *j, const struct job_outcome *o)
 {
     const char *word = o->word, *sentence = o->sentence;
     j->final_state = o->state;
@@ -254,17 +255,17 @@ static void take_outcome(struct job *j, const struct job_outcome *o)
     j->exit_code = o->exit_code;
     (void)snprintf(j->field, sizeof j->field, "%s", o->field && j->api ? o->field : "");
     j->ended_ms = now_ms();
-    replace(&j->sentence, sentence);
+    job_replace(&j->sentence, sentence);
     mem_free(j->verdict_json);
     j->verdict_json = o->verdict_json ? mem_strdup(o->verdict_json) : plain_verdict(word, sentence);
-    replace(&j->stdout_tail, o->stdout_tail);
-    replace(&j->stderr_tail, o->stderr_tail);
+    job_replace(&j->stdout_tail, o->stdout_tail);
+    job_replace(&j->stderr_tail, o->stderr_tail);
 }
 
 void job_end(struct job *j, const struct job_outcome *o)
 {
     assert(!j->ending && j->hub);
-    take_outcome(j, o);
+    job_take_outcome(j, o);
     j->ending = true;
     (void)uv_timer_stop(&j->deadline);
     j->last_event = hub_next_id(j->hub);
@@ -284,7 +285,7 @@ void job_end(struct job *j, const struct job_outcome *o)
 void job_set_pid(struct job *j, pid_t pid)
 {
     j->pid = pid;
-    keep_row(j, false);
+    job_keep_row(j, false);
     job_tell(j);
 }
 
@@ -305,18 +306,23 @@ void job_stage(struct job *j, const char *stage)
 
 void job_set_private(struct job *j, const char *json)
 {
-    replace(&j->private_json, json);
-    keep_row(j, false);
+    job_replace(&j->private_json, json);
+    job_keep_row(j, false);
 }
 
 void job_set_result(struct job *j, const char *json)
 {
-    replace(&j->result_json, json);
+    job_replace(&j->result_json, json);
+}
+
+void job_set_status(struct job *j, const char *members)
+{
+    job_replace(&j->status_json, members);
 }
 
 void job_set_progress(struct job *j, const char *json)
 {
-    replace(&j->progress_json, json);
+    job_replace(&j->progress_json, json);
 }
 
 void job_take_document(struct job *j, struct buf *doc)

@@ -49,6 +49,10 @@ struct job_ops {
      */
     void (*stop)(struct job *j, void *work, enum job_stop why);
     void (*free)(void *work); /* after the end, or when it never started */
+    /* The daemon goes down and the next start can take the work up: instead of stop, and also while
+     * it recovers; at most once, maybe after stop. The work calls job_leave, or job_end when it
+     * is over all the same. NULL: stop is called, and what recovers is waited for. */
+    void (*leave)(struct job *j, void *work);
 };
 
 enum { JOB_KEYS_MAX = 16 };
@@ -64,10 +68,11 @@ struct job_spec {
     bool unslotted; /* takes none of the MAX_CHILDREN slots: it mostly waits */
     const char *keys[JOB_KEYS_MAX];
     size_t key_count;
-    const char *role, *address;              /* who asked */
-    const char *params_json;                 /* redacted parameters */
-    const char *private_json;                /* for recovery; no secrets */
-    unsigned deadline_s;                     /* 0: JOB_DEADLINE_S */
+    const char *role, *address; /* who asked */
+    const char *params_json;    /* redacted parameters */
+    const char *private_json;   /* for recovery; no secrets */
+    const char *status_json;    /* more members of its status events, as in an object; or NULL */
+    unsigned deadline_s;        /* 0: JOB_DEADLINE_S */
     const char *idem_key, *idem_fingerprint; /* NULL: none */
     const struct job_ops *ops;
     void *work; /* owned by the job once jobs_create was called */
@@ -142,6 +147,10 @@ void job_stage(struct job *j, const char *stage);
 /* Replaces what recovery is told, kept at once (no fsync); no secrets. */
 void job_set_private(struct job *j, const char *json);
 void job_set_result(struct job *j, const char *json); /* "result" of the record, so far or final */
+/* Replaces job_spec.status_json: "\"target\":{…},\"previous\":null". */
+void job_set_status(struct job *j, const char *members);
+/* One more status event beside those of its states: {"event",…,"message"}. */
+void job_notice(struct job *j, const char *event, const char *message);
 void job_set_progress(struct job *j, const char *json); /* last progress, while it runs */
 /* What the job found, too large for its record (a listing): JSON text, taken from `doc`. Watchers
  * see it when they are told of the end; then it is gone. */
@@ -157,6 +166,9 @@ struct job_outcome {
     const char *stdout_tail, *stderr_tail; /* for a 502's body; may be NULL */
 };
 void job_end(struct job *j, const struct job_outcome *o);
+/* After `leave`: the job stays unfinished in the store, for the next start to adopt; here it is
+ * over as interrupted, and whoever waits for it is told the sentence. */
+void job_leave(struct job *j, const char *sentence);
 enum err_code job_api_error(const struct job *j); /* of an ended job */
 const char *job_api_field(const struct job *j);   /* the parameter at fault, "" when none */
 const char *job_sentence(const struct job *j);

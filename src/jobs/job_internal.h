@@ -41,7 +41,8 @@ struct job {
     char *params_json, *private_json, *result_json, *progress_json;
     char *keys[JOB_KEYS_MAX];
     size_t key_count;
-    bool reading, shares, yields, unslotted, recovers, durable, started, ready, ending;
+    bool reading, shares, yields, unslotted, recovers, durable, started, ready, ending, leaving,
+        left;
     enum job_state state;
     bool stop_asked;
     enum job_stop stop_why;
@@ -58,7 +59,7 @@ struct job {
     int exit_code;
     enum err_code api;
     char field[64];
-    char *verdict_json, *sentence, *stdout_tail, *stderr_tail;
+    char *verdict_json, *sentence, *stdout_tail, *stderr_tail, *status_json;
     char *document;
     uint64_t last_event;
     char *idem_key, *idem_fingerprint;
@@ -87,7 +88,15 @@ void job_arm_deadline(struct job *j);
 void job_tell(struct job *j); /* its watchers */
 void job_status_event(struct job *j);
 void job_close_timer(struct job *j);
-void job_drop_document(struct job *j); /* wiped */
+void job_drop_document(struct job *j);           /* wiped */
+void job_replace(char **text, const char *with); /* keeps the older one when memory is gone */
+/* Its final state is `o`'s, or that of the stop that was asked for. */
+void job_take_outcome(struct job *j, const struct job_outcome *o);
+void job_keep_row(struct job *j, bool durable);
+
+/* ---- job_leave.c ---- */
+/* The daemon goes down: whoever can be left is told so. False: it must be stopped. */
+bool job_let_go(struct job *j);
 
 /* ---- jobs.c ---- */
 /* The end of j is durable: it leaves the active ones and the next may start. store_done. */
@@ -103,6 +112,7 @@ bool jobs_admit(struct jobs *js, const struct job_spec *s, char *in_the_way, siz
 /* ---- job_record.c ---- */
 /* Fills `row`; its record points into `record`. `state` is the one to write (the final one is
  * written before it is shown). */
+void job_take_asked(struct job *j, const char *record); /* who asked for what, of a former life */
 void job_fill_row(const struct job *j, enum job_state state, struct buf *record,
                   struct store_job *row);
 /* The `line` of a status event for the job as it would be in `state`. */

@@ -1,3 +1,4 @@
+#include "base/json.h"
 #include "base/jsonw.h"
 #include "base/mem.h"
 #include "jobs/job_internal.h"
@@ -119,6 +120,19 @@ void job_fill_row(const struct job *j, enum job_state state, struct buf *record,
     };
 }
 
+void job_take_asked(struct job *j, const char *record)
+{
+    json_t *r = record ? json_parse(record, strlen(record), NULL) : NULL;
+    struct buf params;
+    buf_init(&params, LIMIT_RECORD);
+    const json_t *given = json_object_get(r, "parameters");
+    if (given && json_write(given, &params))
+        job_replace(&j->params_json, buf_str(&params));
+    job_replace(&j->address, json_get_str(json_object_get(r, "requested_by"), "address", NULL));
+    buf_done(&params);
+    json_decref(r);
+}
+
 static const char *status_word(enum job_state s)
 {
     if (s == JOB_QUEUED)
@@ -128,17 +142,38 @@ static const char *status_word(enum job_state s)
     return s == JOB_SUCCEEDED || s == JOB_WARNING ? "success" : "fail";
 }
 
-void job_status_line(const struct job *j, enum job_state state, struct buf *out)
+static void begin_status(const struct job *j, enum job_state state, const char *event,
+                         struct jsonw *w)
 {
     struct timeval now;
     (void)gettimeofday(&now, NULL);
+    jsonw_begin_object(w);
+    jsonw_kstr(w, "event", event);
+    jsonw_kstr(w, "state", state_names[state]);
+    jsonw_kstr(w, "job_id", j->id);
+    jsonw_kseconds(w, "timestamp", (double)now.tv_sec + (double)now.tv_usec / 1e6);
+}
+
+void job_notice(struct job *j, const char *event, const char *message)
+{
+    struct buf line;
+    struct jsonw w;
+    buf_init(&line, LIMIT_RECORD);
+    jsonw_init(&w, &line);
+    begin_status(j, j->state, event, &w);
+    jsonw_kstr(&w, "message", message);
+    jsonw_end_object(&w);
+    hub_append(j->hub, EVENT_STATUS, buf_str(&line), line.n, NULL);
+    buf_done(&line);
+}
+
+void job_status_line(const struct job *j, enum job_state state, struct buf *out)
+{
     struct jsonw w;
     jsonw_init(&w, out);
-    jsonw_begin_object(&w);
-    jsonw_kstr(&w, "event", status_word(state));
-    jsonw_kstr(&w, "state", state_names[state]);
-    jsonw_kstr(&w, "job_id", j->id);
-    jsonw_kseconds(&w, "timestamp", (double)now.tv_sec + (double)now.tv_usec / 1e6);
+    begin_status(j, state, status_word(state), &w);
+    if (j->status_json)
+        (void)buf_printf(out, ",%s", j->status_json);
     if (job_state_final(state)) {
         jsonw_key(&w, "exit_code");
         if (j->exit_code >= 0)

@@ -199,6 +199,8 @@ bool jobs_adopt(struct jobs *js, const struct store_job *row, uint64_t mark,
     for (size_t i = 0; i < key_count && i < JOB_KEYS_MAX; i++)
         spec.keys[spec.key_count++] = keys[i];
     struct job *j = job_new(js, &spec);
+    if (j)
+        job_take_asked(j, row->record);
     if (!j)
         return err_set(e, ERR_NO_MEMORY, "no memory to recover job %s", row->id);
     (void)snprintf(j->id, sizeof j->id, "%s", row->id);
@@ -220,6 +222,11 @@ bool jobs_adopt(struct jobs *js, const struct store_job *row, uint64_t mark,
 static void log_ended(const struct job *j)
 {
     char ms[24], code[24];
+    if (j->left) {
+        log_event(LOG_L_NOTICE, "job_left", "job", j->id, "label", j->label, "message", j->sentence,
+                  NULL);
+        return;
+    }
     bool well = j->state == JOB_SUCCEEDED || j->state == JOB_WARNING;
     log_event(well ? LOG_L_INFO : LOG_L_WARNING, "job_ended", "job", j->id, "label", j->label,
               "state", job_state_name(j->state), "error", j->api ? err_word(j->api) : NULL,
@@ -251,7 +258,7 @@ void jobs_ended(void *arg, bool ok, const struct err *e)
     remember(j);
     job_tell(j);
     j->watcher_count = 0;
-    if (js->ended)
+    if (js->ended && !j->left)
         js->ended(js->ended_arg, j);
     mem_freep(&j->stdout_tail);
     mem_freep(&j->stderr_tail);
@@ -290,7 +297,8 @@ void jobs_stop_all(struct jobs *js, enum job_stop why)
 {
     for (struct job *j = js->active, *next; j; j = next) {
         next = j->next; /* the end is never reached inside job_cancel */
-        if (!j->recovers)
+        bool left = why == JOB_STOP_SHUTDOWN && job_let_go(j);
+        if (!left && !j->recovers)
             (void)job_cancel(j, why);
     }
 }

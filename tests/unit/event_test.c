@@ -103,7 +103,7 @@ static void kinds_are_parsed_from_a_list(void **state)
     struct err e = {0};
     assert_true(event_kinds_parse("stdout,status", &mask, &e));
     assert_int_equal(mask, EVENT_MASK(EVENT_STDOUT) | EVENT_MASK(EVENT_STATUS));
-    assert_true(event_kinds_parse("stdout,stderr,progress,stage,status,done,gap", &mask, &e));
+    assert_true(event_kinds_parse("stdout,stderr,progress,stage,status,done,gap,borg", &mask, &e));
     assert_int_equal(mask, EVENT_ALL_KINDS);
 }
 

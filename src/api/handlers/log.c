@@ -82,7 +82,8 @@ static bool emit(struct feed *f, struct buf *out, const char *job, const struct 
     size_t before = out->n;
     if (ev->kind == EVENT_GAP)
         (void)buf_puts(out, "[");
-    if (ev->kind == EVENT_STDOUT || ev->kind == EVENT_STDERR || ev->kind == EVENT_GAP)
+    if (ev->kind == EVENT_STDOUT || ev->kind == EVENT_STDERR || ev->kind == EVENT_GAP ||
+        ev->kind == EVENT_BORG)
         (void)log_line(ev, out);
     if (ev->kind == EVENT_GAP && out->n > before + 1) {
         out->n--; /* the bracket goes before the line's end */
