@@ -48,6 +48,8 @@ struct aio_tell {
     void (*line)(void *arg, const char *kind, const char *line, size_t n);
     /* "stalled", "resumed", "cancel_requested": kind and a sentence. */
     void (*notice)(void *arg, const char *event, const char *sentence);
+    /* An exec that passed the whitelist, before it is created: for the audit trail. */
+    void (*executed)(void *arg, const char *container, const char *command);
     void *arg;
 };
 
