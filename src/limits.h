@@ -18,6 +18,7 @@ enum {
     LIMIT_QUERY_ARGS = 32,
     LIMIT_JSON_DEPTH = 32,
     LIMIT_LIST = 256,              /* strings of one parameter that is a list */
+    LIMIT_NUMBERS = 32,            /* … and numbers: each is work for us (a port that is tried) */
     HTTP_HEAD_MS = 10 * 1000,      /* from a request's first byte to the end of its head */
     HTTP_BODY_MS = 30 * 1000,      /* whole body; it is small */
     HTTP_IDLE_MS = 75 * 1000,      /* keep-alive without a request */

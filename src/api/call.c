@@ -23,6 +23,11 @@ int64_t call_int(const struct call *c, const char *name, int64_t fallback)
     return json_get_int(c->params, name, fallback);
 }
 
+int64_t call_ms(const struct call *c, const char *name, int64_t fallback_ms)
+{
+    return (int64_t)(json_get_num(c->params, name, (double)fallback_ms / 1000) * 1000 + 0.5);
+}
+
 bool call_bool(const struct call *c, const char *name, bool fallback)
 {
     return json_get_bool(c->params, name, fallback);

@@ -73,6 +73,17 @@ static void schema(struct buf *b, int indent, const struct param *p)
         (void)buf_printf(b, "%*sitems: { type: string, minLength: 1, maxLength: %" PRId64 " }\n",
                          indent, "", p->max);
         return;
+    case PARAM_NUMBERS:
+        (void)buf_printf(b, "%*stype: array\n%*sminItems: 1\n%*smaxItems: %d\n", indent, "", indent,
+                         "", indent, "", LIMIT_NUMBERS);
+        (void)buf_printf(
+            b, "%*sitems: { type: integer, minimum: %" PRId64 ", maximum: %" PRId64 " }\n", indent,
+            "", p->min, p->max);
+        return;
+    case PARAM_SECONDS:
+        (void)buf_printf(b, "%*stype: number\n%*sminimum: %g\n%*smaximum: %g\n", indent, "", indent,
+                         "", (double)p->min / 1000, indent, "", (double)p->max / 1000);
+        return;
     case PARAM_OBJECT:
         (void)buf_printf(b, "%*stype: object\n", indent, "");
         return;

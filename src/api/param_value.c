@@ -183,6 +183,8 @@ json_t *param_from_text(const struct param *p, const char *text, struct err *e)
     case PARAM_LIST:
         return list_from_text(p, text, e);
     case PARAM_BYTES: /* no text */
+    case PARAM_NUMBERS:
+    case PARAM_SECONDS:
     case PARAM_OBJECT:
     case PARAM_SECRET:
         break; /* an address is logged by others: no secret belongs there */
@@ -213,8 +215,35 @@ static bool int_ok(const struct param *p, const json_t *v, struct err *e)
     return range_ok(p, p->max == INT64_MAX ? INT64_MIN : p->max + 1, e);
 }
 
+static bool numbers_ok(const struct param *p, const json_t *v, struct err *e)
+{
+    size_t i, n = json_array_size(v);
+    json_t *one;
+    bool fits = n > 0 && n <= LIMIT_NUMBERS;
+    json_array_foreach(v, i, one) fits = fits && json_is_integer(one) &&
+                                         json_integer_value(one) >= p->min &&
+                                         json_integer_value(one) <= p->max;
+    return fits ||
+           err_field(e, ERR_BAD_REQUEST, p->name,
+                     "must be an array of 1 to %d whole numbers from %" PRId64 " to %" PRId64,
+                     LIMIT_NUMBERS, p->min, p->max);
+}
+
+static bool seconds_ok(const struct param *p, const json_t *v, struct err *e)
+{
+    double ms = json_number_value(v) * 1000;
+    return (json_is_number(v) && ms >= (double)p->min && ms <= (double)p->max) ||
+           err_field(e, ERR_BAD_REQUEST, p->name,
+                     "must be a number of seconds from %g to %g, without quotes",
+                     (double)p->min / 1000, (double)p->max / 1000);
+}
+
 bool param_json_ok(const struct param *p, const json_t *v, struct err *e)
 {
+    if (p->type == PARAM_NUMBERS)
+        return numbers_ok(p, v, e);
+    if (p->type == PARAM_SECONDS)
+        return seconds_ok(p, v, e);
     if (p->type == PARAM_BOOL)
         return bool_ok(p, v, e);
     if (p->type == PARAM_INT)

@@ -25,7 +25,9 @@ enum param_type {
     PARAM_TEXT,   /* as PARAM_STRING, but lines and tabs may be in it */
     PARAM_BYTES,  /* .min to .max bytes of any value but NUL, percent-encoded in a query, where they
                      need not be UTF-8; see call_bytes */
-    PARAM_OBJECT, /* a JSON object; what is in it is the handler's to judge */
+    PARAM_NUMBERS, /* array of 1 to LIMIT_NUMBERS whole numbers, each .min … .max */
+    PARAM_SECONDS, /* a number of seconds, .min … .max thousandths of one; see call_ms */
+    PARAM_OBJECT,  /* a JSON object; what is in it is the handler's to judge */
 };
 
 struct param {

@@ -3,19 +3,9 @@
 #include "base/mem.h"
 #include "limits.h"
 
-#include <malloc.h>
-#include <sodium.h>
-
-static void wipe_and_free(void *p)
-{
-    if (p)
-        sodium_memzero(p, malloc_usable_size(p));
-    mem_free(p);
-}
-
 void json_use_wiped_memory(void)
 {
-    json_set_alloc_funcs(mem_alloc, wipe_and_free);
+    json_set_alloc_funcs(mem_alloc, mem_free_wiped);
 }
 
 /* jansson's own depth limit (2048) is fixed at its build; ours is counted before it runs. */

@@ -1,5 +1,7 @@
 #include "base/mem.h"
 
+#include <malloc.h>
+#include <sodium.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -38,6 +40,26 @@ void *mem_zalloc(size_t n)
 void *mem_realloc(void *p, size_t n)
 {
     return must_fail() ? NULL : realloc(p, n ? n : 1);
+}
+
+void mem_free_wiped(void *p)
+{
+    if (p)
+        sodium_memzero(p, malloc_usable_size(p));
+    mem_free(p);
+}
+
+void *mem_realloc_wiped(void *p, size_t n)
+{
+    size_t had = p ? malloc_usable_size(p) : 0;
+    if (p && n <= had && n >= had / 2)
+        return p;
+    void *moved = mem_alloc(n);
+    if (moved && p) {
+        memcpy(moved, p, had < n ? had : n);
+        mem_free_wiped(p);
+    }
+    return moved;
 }
 
 char *mem_strndup(const char *s, size_t n)

@@ -14,6 +14,9 @@ void *mem_realloc(void *p, size_t n); /* as realloc; the old block stays on fail
 char *mem_strdup(const char *s);      /* NULL stays NULL */
 char *mem_strndup(const char *s, size_t n);
 void mem_free(void *p); /* NULL is a no-op */
+/* The same for memory that held secrets: what is given back, also in moving, is wiped. */
+void mem_free_wiped(void *p);
+void *mem_realloc_wiped(void *p, size_t n);
 __attribute__((format(printf, 1, 2))) char *mem_printf(const char *fmt, ...);
 
 /* Makes the n-th allocation from now fail (1 = the next), 0 = never; returns how many allocations

@@ -262,9 +262,20 @@ void job_take_outcome(struct job *j, const struct job_outcome *o)
     job_replace(&j->stderr_tail, o->stderr_tail);
 }
 
+void job_divert_end(struct job *j,
+                    void (*ended)(void *arg, struct job *j, const struct job_outcome *o), void *arg)
+{
+    j->diverted = ended;
+    j->diverted_arg = arg;
+}
+
 void job_end(struct job *j, const struct job_outcome *o)
 {
     assert(!j->ending && j->hub);
+    if (j->diverted) {
+        TAKE(j->diverted)(j->diverted_arg, j, o);
+        return;
+    }
     job_take_outcome(j, o);
     j->ending = true;
     (void)uv_timer_stop(&j->deadline);

@@ -169,6 +169,12 @@ void job_end(struct job *j, const struct job_outcome *o);
 /* After `leave`: the job stays unfinished in the store, for the next start to adopt; here it is
  * over as interrupted, and whoever waits for it is told the sentence. */
 void job_leave(struct job *j, const char *sentence);
+/* For a work that wraps another's: the next job_end does not end the job but is told to `ended`,
+ * once. That copies what it needs, and the job goes on (also a stop still reaches the work) until
+ * the wrapping work calls job_end itself. */
+void job_divert_end(struct job *j,
+                    void (*ended)(void *arg, struct job *j, const struct job_outcome *o),
+                    void *arg);
 enum err_code job_api_error(const struct job *j); /* of an ended job */
 const char *job_api_field(const struct job *j);   /* the parameter at fault, "" when none */
 const char *job_sentence(const struct job *j);

@@ -73,6 +73,8 @@ struct job {
     size_t watcher_count;
     job_created created;
     void *created_arg;
+    void (*diverted)(void *arg, struct job *j, const struct job_outcome *o); /* job_divert_end */
+    void *diverted_arg;
 };
 
 /* ---- job.c ---- */

@@ -22,6 +22,7 @@ struct httpc_call {
     struct httpc *h;
     struct httpc_call *next;
     CURL *easy;
+    struct curl_slist *headers;
     struct buf body;
     char error[CURL_ERROR_SIZE];
     void (*done)(void *, const struct httpc_reply *, const struct err *);
@@ -72,6 +73,7 @@ static void call_free(struct httpc_call *c)
     unlink_call(c);
     (void)curl_multi_remove_handle(c->h->multi, c->easy);
     curl_easy_cleanup(c->easy);
+    curl_slist_free_all(c->headers);
     buf_wipe(&c->body);
     mem_free(c);
 }
@@ -180,10 +182,23 @@ static int on_timeout(CURLM *multi, long ms, void *arg)
     return 0;
 }
 
+static void *zalloc_many(size_t n, size_t size)
+{
+    size_t all;
+    return __builtin_mul_overflow(n, size, &all) ? NULL : mem_zalloc(all);
+}
+
+/* curl's own copies of headers and replies hold secrets. */
+static bool curl_ready(void)
+{
+    return curl_global_init_mem(CURL_GLOBAL_DEFAULT, mem_alloc, mem_free_wiped, mem_realloc_wiped,
+                                mem_strdup, zalloc_many) == CURLE_OK;
+}
+
 struct httpc *httpc_new(uv_loop_t *loop, struct err *e)
 {
     struct httpc *h = mem_zalloc(sizeof *h);
-    CURLM *multi = h && curl_global_init(CURL_GLOBAL_DEFAULT) == 0 ? curl_multi_init() : NULL;
+    CURLM *multi = h && curl_ready() ? curl_multi_init() : NULL;
     if (!multi) {
         mem_free(h);
         (void)err_set(e, ERR_NO_MEMORY, "cannot set up HTTP calls");
@@ -218,13 +233,24 @@ static int on_new_socket(void *arg, curl_socket_t fd, curlsocktype purpose)
     return fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 ? CURL_SOCKOPT_OK : CURL_SOCKOPT_ERROR;
 }
 
+static bool set_headers(struct httpc_call *c, const char *const *headers)
+{
+    for (; headers && *headers; headers++) {
+        struct curl_slist *longer = curl_slist_append(c->headers, *headers);
+        if (!longer)
+            return false;
+        c->headers = longer;
+    }
+    return curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, c->headers) == CURLE_OK;
+}
+
 static bool set_options(struct httpc_call *c, const struct httpc_request *r)
 {
     CURL *x = c->easy;
     bool ok = curl_easy_setopt(x, CURLOPT_URL, r->url) == CURLE_OK &&
               curl_easy_setopt(x, CURLOPT_CUSTOMREQUEST, r->method) == CURLE_OK &&
               curl_easy_setopt(x, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
-              curl_easy_setopt(x, CURLOPT_PROXY, "") == CURLE_OK;
+              curl_easy_setopt(x, CURLOPT_PROXY, "") == CURLE_OK && set_headers(c, r->headers);
     if (r->unix_socket)
         ok = ok && curl_easy_setopt(x, CURLOPT_UNIX_SOCKET_PATH, r->unix_socket) == CURLE_OK;
     (void)curl_easy_setopt(x, CURLOPT_NOSIGNAL, 1L);

@@ -1,7 +1,7 @@
 /* httpc: HTTP calls to others (Docker Engine, later webhooks), by libcurl on the loop.
  *
  * http and https only, no redirects, no proxies from the environment, sockets close-on-exec, every
- * reply bounded. Loop's thread only. */
+ * reply bounded. Memory of a call is wiped when it is given back. Loop's thread only. */
 #ifndef SYS_HTTPC_H
 #define SYS_HTTPC_H
 
@@ -23,8 +23,10 @@ struct httpc_request {
     const char *method;      /* "GET", "POST", … */
     const char *url;         /* http://… ; the host is only a name when unix_socket is set */
     const char *unix_socket; /* path, or NULL */
-    unsigned timeout_ms;     /* for the whole call */
-    size_t reply_max;        /* bytes of body; beyond it the call fails */
+    /* "Name: value", ended by NULL, without line ends; or NULL. May hold secrets. */
+    const char *const *headers;
+    unsigned timeout_ms; /* for the whole call */
+    size_t reply_max;    /* bytes of body; beyond it the call fails */
     /* Once, never from inside httpc_start. `e` is NULL when an HTTP answer came, whatever its
      * status. */
     void (*done)(void *arg, const struct httpc_reply *reply, const struct err *e);

@@ -92,6 +92,34 @@ static void watchers_hear_of_each_change_until_the_end(void **state)
     assert_false(job_watch(m.job, count_change, &heard));
 }
 
+static void note_outcome(void *arg, struct job *j, const struct job_outcome *o)
+{
+    struct job_outcome *copy = arg;
+    *copy = *o;
+}
+
+static void an_end_that_is_diverted_leaves_the_job_running(void **state)
+{
+    struct house *h = *state;
+    struct work w = {0};
+    struct made m = {0};
+    struct err e = {0};
+    struct job_outcome told = {0};
+    char other[128];
+    assert_true(make(h, &w, "/repo", false, &m, other, &e));
+    UNTIL(h, w.started);
+    job_divert_end(w.job, note_outcome, &told);
+    job_end(w.job, &(struct job_outcome){.state = JOB_FAILED, .exit_code = 7, .word = "inner"});
+    assert_int_equal(told.state, JOB_FAILED);
+    assert_int_equal(told.exit_code, 7);
+    assert_int_equal(job_state(m.job), JOB_RUNNING);
+    assert_true(job_cancel(m.job, JOB_STOP_CANCEL)); /* the work still hears of it, and ends it */
+    assert_true(w.stopped);
+    UNTIL(h, w.freed);
+    assert_int_equal(job_state(m.job), JOB_CANCELLED);
+    assert_int_equal(job_exit_code(m.job), 143);
+}
+
 static void states_are_named_and_parsed(void **state)
 {
     for (int s = 0; s < JOB_STATES; s++) {
@@ -112,6 +140,7 @@ int main(void)
         CASE(a_job_is_durable_before_it_starts_and_its_end_before_it_shows),
         CASE(a_queued_job_is_cancelled_without_having_run),
         CASE(watchers_hear_of_each_change_until_the_end),
+        CASE(an_end_that_is_diverted_leaves_the_job_running),
         cmocka_unit_test(states_are_named_and_parsed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,8 @@
 
 static const struct param choice = {"mode", PARAM_BODY, PARAM_CHOICE, false, 0, 0, "", "one|two"};
 static const struct param list = {"paths", PARAM_BODY, PARAM_LIST, false, 0, 8, ""};
+static const struct param numbers = {"ports", PARAM_BODY, PARAM_NUMBERS, false, 1, 65535, ""};
+static const struct param seconds = {"timeout", PARAM_BODY, PARAM_SECONDS, false, 100, 10000, ""};
 static const struct param text = {"yaml", PARAM_BODY, PARAM_TEXT, false, 1, 10, ""};
 static const struct param object = {"config", PARAM_BODY, PARAM_OBJECT, false, 0, 0, ""};
 
@@ -39,6 +41,35 @@ static void a_choice_is_one_of_its_words_and_nothing_else(void **state)
     assert_false(ok(&choice, "\"one|two\""));
     assert_false(ok(&choice, "\"--json\""));
     assert_false(ok(&choice, "1"));
+}
+
+static void numbers_are_a_bounded_array_in_their_range(void **state)
+{
+    assert_true(ok(&numbers, "[1]"));
+    assert_true(ok(&numbers, "[65535, 80]"));
+    static const char *const others[] = {"[]",      "80",     "\"80\"", "[\"80\"]", "[0]",
+                                         "[65536]", "[80.5]", "[null]", "[true]",   "{}"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_false(ok(&numbers, others[i]));
+    json_t *many = json_array();
+    struct err e = {0};
+    for (int i = 0; i < LIMIT_NUMBERS; i++)
+        (void)json_array_append_new(many, json_integer(1));
+    assert_true(param_json_ok(&numbers, many, &e));
+    (void)json_array_append_new(many, json_integer(1));
+    assert_false(param_json_ok(&numbers, many, &e));
+    json_decref(many);
+    assert_null(param_from_text(&numbers, "80", &e));
+}
+
+static void seconds_may_have_a_fraction(void **state)
+{
+    assert_true(ok(&seconds, "0.1"));
+    assert_true(ok(&seconds, "10"));
+    static const char *const others[] = {"0.09",  "0",    "10.01", "-1",
+                                         "\"1\"", "true", "null",  "1e300"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_false(ok(&seconds, others[i]));
 }
 
 static void a_list_is_of_bounded_strings(void **state)
@@ -131,6 +162,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_choice_is_one_of_its_words_and_nothing_else),
+        cmocka_unit_test(numbers_are_a_bounded_array_in_their_range),
+        cmocka_unit_test(seconds_may_have_a_fraction),
         cmocka_unit_test(a_list_is_of_bounded_strings),
         cmocka_unit_test(in_an_address_a_list_is_one_string),
         cmocka_unit_test(a_text_may_have_lines_but_no_other_controls),
