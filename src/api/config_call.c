@@ -46,11 +46,7 @@ struct asked {
 static bool pick_repository(struct config_call *cc)
 {
     const char *label = call_str(cc->c, "repository_label", NULL);
-    for (size_t i = 0; label && i < cc->config->count; i++) {
-        const struct resolved_repo *r = &cc->config->repos[i];
-        if (strcmp(resolved_repo_name(r), label) == 0 || strcmp(r->location, label) == 0)
-            cc->only = r;
-    }
+    cc->only = label ? resolved_find(cc->config, label) : NULL;
     if (!label || cc->only)
         return true;
     struct err e;

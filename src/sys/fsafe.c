@@ -26,13 +26,13 @@ int fsafe_dir(const char *path, struct err *e)
     return fd;
 }
 
-static bool write_all(int fd, const char *p, size_t n)
+bool fsafe_write_all(int fd, const char *p, size_t n)
 {
     while (n > 0) {
         ssize_t w = write(fd, p, n);
         if (w < 0 && errno == EINTR)
             continue;
-        if (w < 0)
+        if (w <= 0)
             return false;
         p += w;
         n -= (size_t)w;
@@ -65,7 +65,7 @@ bool fsafe_write(int dir, const char *name, const void *bytes, size_t n, mode_t 
     int fd = openat(dir, part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return fail(e, "write", name);
-    bool ok = write_all(fd, bytes, n) && fchmod(fd, mode) == 0 && fsync(fd) == 0;
+    bool ok = fsafe_write_all(fd, bytes, n) && fchmod(fd, mode) == 0 && fsync(fd) == 0;
     if (!ok)
         (void)fail(e, "write", name);
     ok = close(fd) == 0 && ok;

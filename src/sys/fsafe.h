@@ -29,6 +29,8 @@ bool fsafe_read(int dir, const char *name, struct buf *out, struct stat *st, str
 bool fsafe_rename(int dir, const char *from, const char *to, struct err *e);
 /* Removes a file that is no folder, durably; ERR_NOT_FOUND. */
 bool fsafe_remove(int dir, const char *name, struct err *e);
+/* Writes all n bytes, in as many pieces as it takes. False with errno. */
+bool fsafe_write_all(int fd, const char *p, size_t n);
 /* Removes what a crash left of fsafe_write. */
 void fsafe_sweep(int dir);
 

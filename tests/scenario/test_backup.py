@@ -300,7 +300,8 @@ def test_an_unknown_field_is_ignored_and_listed_unless_strict(shared):
 
 
 def test_respond_async_answers_202_with_the_job(shared):
-    reply = shared.write.post("/create-backup/dry-run", {"repository": "plain"},
+    Setup(shared, "later")
+    reply = shared.write.post("/create-backup/dry-run", {"repository": "later"},
                               {"Prefer": "respond-async"})
     assert reply.status == 202 and reply.json["job_id"]
     assert shared.wait_job(reply.json["job_id"])["state"] == "succeeded"

@@ -118,21 +118,12 @@ static void options_of(struct call *c, const struct resolved *config, bool dry_r
     };
 }
 
-static const struct resolved_repo *find_repo(const struct resolved *config, const char *label)
-{
-    for (size_t i = 0; i < config->count; i++)
-        if (strcmp(config->repos[i].label, label) == 0 ||
-            strcmp(config->repos[i].location, label) == 0)
-            return &config->repos[i];
-    return NULL;
-}
-
 static bool options_fit(struct asked *a, struct resolved *config, struct borgmatic_options *o)
 {
     struct err e = {0};
     struct call *c = a->c;
     if (o->repository) {
-        const struct resolved_repo *only = find_repo(config, o->repository);
+        const struct resolved_repo *only = resolved_find(config, o->repository);
         if (!only) {
             (void)err_field(&e, ERR_BAD_REQUEST, "repository_label",
                             "the configuration has no repository with this label");

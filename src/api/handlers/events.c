@@ -53,10 +53,15 @@ static bool emit_all(struct feed *f, struct buf *out, const char *job, const str
 static const struct feed_ops one_job = {emit_one, end_one, true};
 static const struct feed_ops all_jobs = {emit_all, NULL, true};
 
-/* Last-Event-ID says what was seen, `cursor` what is to come first. */
-static bool start_at(const struct call *c, uint64_t *from, bool *resumed, struct err *e)
+/* Of what kinds, and from where on: Last-Event-ID says what was seen, `cursor` what is to come
+ * first. */
+static bool start_at(const struct call *c, uint64_t *from, bool *resumed, unsigned *kinds,
+                     struct err *e)
 {
-    const char *last = http_header(c->req, "last-event-id");
+    const char *list = call_str(c, "kinds", NULL), *last = http_header(c->req, "last-event-id");
+    *kinds = EVENT_DEFAULT_KINDS;
+    if (list && !event_kinds_parse(list, kinds, e))
+        return false;
     *resumed = last && *last;
     if (!*resumed) {
         *from = (uint64_t)call_int(c, "cursor", 0);
@@ -95,9 +100,8 @@ static void found(struct call *c, const struct job_look *look)
     struct err e = {0};
     uint64_t from;
     bool resumed;
-    unsigned kinds = EVENT_DEFAULT_KINDS;
-    const char *list = call_str(c, "kinds", NULL);
-    if (!start_at(c, &from, &resumed, &e) || (list && !event_kinds_parse(list, &kinds, &e))) {
+    unsigned kinds;
+    if (!start_at(c, &from, &resumed, &kinds, &e)) {
         call_error(c, &e);
         return;
     }
@@ -114,9 +118,8 @@ static void stream_all(struct call *c)
     struct err e = {0};
     uint64_t from;
     bool resumed;
-    unsigned kinds = EVENT_DEFAULT_KINDS;
-    const char *list = call_str(c, "kinds", NULL);
-    if (!start_at(c, &from, &resumed, &e) || (list && !event_kinds_parse(list, &kinds, &e))) {
+    unsigned kinds;
+    if (!start_at(c, &from, &resumed, &kinds, &e)) {
         call_error(c, &e);
         return;
     }

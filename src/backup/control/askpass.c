@@ -4,26 +4,13 @@
 #include "backup/control/control.h"
 #include "backup/control/control_link.h"
 #include "limits.h"
+#include "sys/fsafe.h"
 
 #include <errno.h>
 #include <sodium.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
-
-static bool write_whole(const char *p, size_t n)
-{
-    while (n) {
-        ssize_t w = write(STDOUT_FILENO, p, n);
-        if (w < 0 && errno == EINTR)
-            continue;
-        if (w <= 0)
-            return false;
-        p += w;
-        n -= (size_t)w;
-    }
-    return true;
-}
 
 static bool print_answer(int fd)
 {
@@ -38,7 +25,7 @@ static bool print_answer(int fd)
             break;
     }
     secret[n] = '\n';
-    bool ok = write_whole(secret, n + 1);
+    bool ok = fsafe_write_all(STDOUT_FILENO, secret, n + 1);
     (void)sodium_munlock(secret, sizeof secret); /* wipes */
     return ok;
 }

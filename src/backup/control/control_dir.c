@@ -6,6 +6,7 @@
 #include "base/jsonw.h"
 #include "base/mem.h"
 #include "limits.h"
+#include "sys/fsafe.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -146,20 +147,6 @@ void control_sweep(const char *state_dir)
     (void)closedir(d);
 }
 
-static bool write_whole(int fd, const char *p, size_t n)
-{
-    while (n) {
-        ssize_t w = write(fd, p, n);
-        if (w < 0 && errno == EINTR)
-            continue;
-        if (w <= 0)
-            return false;
-        p += w;
-        n -= (size_t)w;
-    }
-    return true;
-}
-
 static void render_evidence(const struct control_evidence *ev, struct buf *out)
 {
     struct jsonw w;
@@ -186,7 +173,7 @@ bool control_dir_write_evidence(const char *dir, pid_t pid, const struct control
         at < 0 || b.failed
             ? -1
             : openat(at, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    bool ok = fd >= 0 && write_whole(fd, b.p, b.n);
+    bool ok = fd >= 0 && fsafe_write_all(fd, b.p, b.n);
     if (fd >= 0)
         ok = close(fd) == 0 && ok;
     if (ok)

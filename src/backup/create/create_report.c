@@ -1,8 +1,8 @@
 #include "backup/create/create_internal.h"
+#include "backup/run/job_verdict.h"
 #include "base/jsonw.h"
 #include "jobs/redact.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static void number(struct jsonw *w, const char *key, const json_t *o, const char *from)
@@ -46,23 +46,9 @@ static void archive_member(struct jsonw *w, const struct create_repo *r)
 
 static void repository(struct jsonw *w, const struct create_repo *r)
 {
-    char location[1024];
-    resolve_shown(r->repo->location, location, sizeof location);
     jsonw_begin_object(w);
-    jsonw_kstr(w, "repository", location);
-    jsonw_kstr(w, "label", resolved_repo_name(r->repo));
-    jsonw_key(w, "exit_code");
-    if (r->main_ran && r->exited)
-        jsonw_int(w, r->code);
-    else
-        jsonw_null(w);
+    job_verdict_repository(w, r->repo, r->main_ran && r->exited, r->code, r->verdict);
     archive_member(w, r);
-    struct buf verdict;
-    buf_init(&verdict, LIMIT_RECORD);
-    if (r->verdict)
-        verdict_json(r->verdict, &verdict);
-    jsonw_kraw(w, "verdict", verdict.n ? buf_str(&verdict) : NULL);
-    buf_done(&verdict);
     jsonw_end_object(w);
 }
 
@@ -84,31 +70,16 @@ void create_result_json(const struct create *c, struct buf *out)
     buf_done(&plain);
 }
 
-static const struct create_repo *worst_of(const struct create *c, struct verdict_result *worst)
+static struct job_verdicts verdicts_of(const struct create *c)
 {
-    const struct create_repo *found = NULL;
-    for (size_t i = 0; i < c->repo_count; i++) {
-        struct verdict_result one;
-        if (!c->repos[i].verdict)
-            continue;
-        verdict_result(c->repos[i].verdict, &one);
-        if (found && one.state <= worst->state)
-            continue;
-        *worst = one;
-        found = &c->repos[i];
-    }
-    return found;
-}
-
-static size_t repositories_run(const struct create *c)
-{
-    size_t ran = 0;
+    struct job_verdicts all = {0};
     for (size_t i = 0; i < c->repo_count; i++)
-        ran += c->repos[i].verdict != NULL;
-    return ran;
+        job_verdicts_add(&all, c->repos[i].verdict);
+    return all;
 }
 
-static void verdict_member(const struct create *c, const struct verdict_result *v, struct buf *out)
+static void verdict_member(const struct create *c, const struct verdict_result *v, size_t ran,
+                           struct buf *out)
 {
     struct buf plain;
     struct jsonw w;
@@ -124,7 +95,7 @@ static void verdict_member(const struct create *c, const struct verdict_result *
         jsonw_kint(&w, "borgmatic_signal", c->signal);
     jsonw_kint(&w, "borg_runs", (int64_t)c->borg_runs);
     jsonw_kint(&w, "repositories_expected", (int64_t)c->repo_count);
-    jsonw_kint(&w, "repositories_run", (int64_t)repositories_run(c));
+    jsonw_kint(&w, "repositories_run", (int64_t)ran);
     if (c->left)
         jsonw_kint(&w, "processes_left", (int64_t)c->left);
     jsonw_end_object(&w);
@@ -133,44 +104,20 @@ static void verdict_member(const struct create *c, const struct verdict_result *
     buf_done(&plain);
 }
 
-static enum job_state state_of(enum verdict_state s)
-{
-    if (s == VERDICT_SUCCEEDED)
-        return JOB_SUCCEEDED;
-    return s == VERDICT_WARNING ? JOB_WARNING : JOB_FAILED;
-}
-
-/* A stop that was asked for decides word and sentence, unless the run was over before. */
-static void stop_words(const struct create *c, struct verdict_result *v)
-{
-    enum job_stop why;
-    if (c->ended_by_itself || !job_stopping(c->job, &why))
-        return;
-    static const struct {
-        const char *word, *sentence;
-    } words[] = {
-        [JOB_STOP_CANCEL] = {"cancelled", "the backup was cancelled on request"},
-        [JOB_STOP_TIMEOUT] = {"timed_out", "the backup ran past its time limit and was ended"},
-        [JOB_STOP_SHUTDOWN] = {"interrupted", "the daemon went down before the backup was done"},
-    };
-    (void)snprintf(v->word, sizeof v->word, "%s", words[why].word);
-    (void)snprintf(v->sentence, sizeof v->sentence, "%s%s", words[why].sentence,
-                   c->left ? "; some of its processes could not be ended" : "");
-}
-
 void create_finish(struct create *c)
 {
-    struct verdict_result worst = {0}, v = {0};
-    const struct create_repo *of = worst_of(c, &worst);
-    verdict_of_run(c->code, c->signal, c->run ? run_stderr_tail(c->run) : "", of ? &worst : NULL,
-                   repositories_run(c), c->repo_count, c->dry_run, &v);
-    stop_words(c, &v);
+    struct verdict_result v = {0};
+    const struct job_verdicts all = verdicts_of(c);
+    verdict_of_run(c->code, c->signal, c->run ? run_stderr_tail(c->run) : "",
+                   all.found ? &all.worst : NULL, all.ran, c->repo_count, c->dry_run, &v);
+    if (!c->ended_by_itself)
+        job_verdict_stopped(c->job, "the backup", NULL, c->left > 0, &v);
     struct buf result, verdict, sentence;
     buf_init(&result, LIMIT_RECORD);
     buf_init(&verdict, LIMIT_RECORD);
     buf_init(&sentence, LIMIT_LINE);
     create_result_json(c, &result);
-    verdict_member(c, &v, &verdict);
+    verdict_member(c, &v, all.ran, &verdict);
     (void)redact_apply(c->run ? run_redact(c->run) : NULL, v.sentence, strlen(v.sentence),
                        &sentence);
     struct buf out_tail, err_tail;
@@ -182,7 +129,7 @@ void create_finish(struct create *c)
     c->run = NULL;
     job_set_result(c->job, buf_str(&result));
     job_end(c->job, &(struct job_outcome){
-                        .state = state_of(v.state),
+                        .state = job_verdict_state(v.state),
                         .keep_state = c->ended_by_itself,
                         .exit_code = c->code,
                         .word = v.word,

@@ -60,6 +60,8 @@ void resolve_config(struct resolve *r, const struct borgmatic_tools *tools, cons
 void resolve_cancel(struct resolve *r, void *arg);
 /* A name to show: the label, else the last part of the location. Borrowed. */
 const char *resolved_repo_name(const struct resolved_repo *repo);
+/* The repository with this name (as above) or location, or NULL. Borrowed. */
+const struct resolved_repo *resolved_find(const struct resolved *res, const char *name);
 struct resolved *resolved_ref(struct resolved *res);
 void resolved_unref(struct resolved *res); /* wipes its secrets with the last reference */
 

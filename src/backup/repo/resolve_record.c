@@ -70,6 +70,15 @@ const char *resolved_repo_name(const struct resolved_repo *repo)
     return slash && slash[1] != '\0' ? slash + 1 : repo->location;
 }
 
+const struct resolved_repo *resolved_find(const struct resolved *res, const char *name)
+{
+    for (size_t i = 0; i < res->count; i++)
+        if (strcmp(resolved_repo_name(&res->repos[i]), name) == 0 ||
+            strcmp(res->repos[i].location, name) == 0)
+            return &res->repos[i];
+    return NULL;
+}
+
 struct resolved *resolve_record_place(const char *location, const char *rsh)
 {
     struct resolved *res = resolve_record_new("");

@@ -1,4 +1,5 @@
 /* How an operation ends: result, verdict, state. */
+#include "backup/run/job_verdict.h"
 #include "backup/run/operation_internal.h"
 #include "base/jsonw.h"
 #include "base/mem.h"
@@ -23,22 +24,8 @@ void operation_repo_result(struct operation_repo *r, const char *members)
 
 static void repository(struct jsonw *w, const struct operation_repo *r)
 {
-    char location[1024];
-    resolve_shown(r->repo->location, location, sizeof location);
     jsonw_begin_object(w);
-    jsonw_kstr(w, "repository", location);
-    jsonw_kstr(w, "label", resolved_repo_name(r->repo));
-    jsonw_key(w, "exit_code");
-    if (r->main_ran && r->exited)
-        jsonw_int(w, r->code);
-    else
-        jsonw_null(w);
-    struct buf verdict;
-    buf_init(&verdict, LIMIT_RECORD);
-    if (r->verdict)
-        verdict_json(r->verdict, &verdict);
-    jsonw_kraw(w, "verdict", verdict.n ? buf_str(&verdict) : NULL);
-    buf_done(&verdict);
+    job_verdict_repository(w, r->repo, r->main_ran && r->exited, r->code, r->verdict);
     if (r->result)
         (void)buf_printf(w->b, ",%s", r->result);
     jsonw_end_object(w);
@@ -82,34 +69,6 @@ static void verdict_member(const struct operation *op, const struct verdict_resu
     jsonw_end_object(&w);
 }
 
-static enum job_state state_of(enum verdict_state s)
-{
-    if (s == VERDICT_SUCCEEDED)
-        return JOB_SUCCEEDED;
-    return s == VERDICT_WARNING ? JOB_WARNING : JOB_FAILED;
-}
-
-/* A stop that was asked for decides word and sentence, unless all was over before. */
-static void stop_words(const struct operation *op, struct verdict_result *v)
-{
-    static const struct {
-        const char *word, *sentence;
-    } words[] = {
-        [JOB_STOP_CANCEL] = {"cancelled", "the job was cancelled on request"},
-        [JOB_STOP_TIMEOUT] = {"timed_out", "the job ran past its time limit and was ended"},
-        [JOB_STOP_SHUTDOWN] = {"interrupted", "the daemon went down before the job was done"},
-        [JOB_STOP_YIELD] = {"gave_way", "the job was ended because another one wants to write to "
-                                        "the repository"},
-    };
-    enum job_stop why;
-    if (op->over_before_stop || !job_stopping(op->job, &why))
-        return;
-    (void)snprintf(v->word, sizeof v->word, "%s", words[why].word);
-    (void)snprintf(v->sentence, sizeof v->sentence, "%s%s%s%s", words[why].sentence,
-                   op->stop_note ? "; " : "", op->stop_note ? op->stop_note : "",
-                   op->result.left ? "; some of its processes could not be ended" : "");
-}
-
 void operation_is_done(struct operation *op)
 {
     op->over_before_stop = true;
@@ -125,7 +84,8 @@ void operation_end(struct operation *op, const struct verdict_result *v, const c
     assert(!op->ended && !op->run);
     op->ended = true;
     struct verdict_result said = *v;
-    stop_words(op, &said);
+    if (!op->over_before_stop)
+        job_verdict_stopped(op->job, "the job", op->stop_note, op->result.left > 0, &said);
     struct buf verdict, own;
     buf_init(&verdict, LIMIT_RECORD);
     buf_init(&own, LIMIT_RECORD);
@@ -133,7 +93,7 @@ void operation_end(struct operation *op, const struct verdict_result *v, const c
     if (!result && op->repo_count)
         result_json(op, NULL, &own);
     job_set_result(op->job, result ? result : own.n ? buf_str(&own) : NULL);
-    job_end(op->job, &(struct job_outcome){.state = state_of(said.state),
+    job_end(op->job, &(struct job_outcome){.state = job_verdict_state(said.state),
                                            .keep_state = op->over_before_stop,
                                            .exit_code = op->result.ran ? op->result.code : -1,
                                            .word = said.word,
@@ -147,39 +107,17 @@ void operation_end(struct operation *op, const struct verdict_result *v, const c
     buf_done(&own);
 }
 
-static size_t repositories_run(const struct operation *op)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < op->repo_count; i++)
-        n += op->repos[i].verdict != NULL;
-    return n;
-}
-
-static bool worst_of(const struct operation *op, struct verdict_result *worst)
-{
-    bool found = false;
-    for (size_t i = 0; i < op->repo_count; i++) {
-        struct verdict_result one;
-        if (!op->repos[i].verdict)
-            continue;
-        verdict_result(op->repos[i].verdict, &one);
-        if (found && one.state <= worst->state)
-            continue;
-        *worst = one;
-        found = true;
-    }
-    return found;
-}
-
 void operation_end_worst(struct operation *op, const char *members)
 {
-    struct verdict_result worst = {0}, v = {0};
-    bool found = worst_of(op, &worst);
+    struct verdict_result v = {0};
+    struct job_verdicts all = {0};
+    for (size_t i = 0; i < op->repo_count; i++)
+        job_verdicts_add(&all, op->repos[i].verdict);
     if (op->by_borgmatic)
         verdict_of_run(op->result.code, op->result.signal, op->err_tail ? op->err_tail : "",
-                       found ? &worst : NULL, repositories_run(op), op->repo_count, false, &v);
-    else if (found)
-        v = worst;
+                       all.found ? &all.worst : NULL, all.ran, op->repo_count, false, &v);
+    else if (all.found)
+        v = all.worst;
     if (v.api == ERR_BACKUP_FAILED)
         v.api = ERR_COMMAND_FAILED;
     operation_end_as(op, &v, members);
