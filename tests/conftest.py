@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from fixtures.aio import Aio
+from fixtures.dockerd import Dockerd
 from fixtures.harness import SCALE, Daemon
 
 TEST_SECONDS = 180
@@ -64,4 +66,18 @@ def daemon(folder):
 def shared(module_folder):
     """One daemon for a file of tests that leave nothing behind in it."""
     with Daemon(module_folder / "d") as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def engine(module_folder):
+    """A Docker Engine for a file of tests."""
+    with Dockerd(module_folder / "e") as one:
+        yield one
+
+
+@pytest.fixture
+def aio(engine, folder):
+    """A stand-in for Nextcloud AIO, not installed yet; gone after the test."""
+    with Aio(engine, folder / "aio") as one:
         yield one
