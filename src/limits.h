@@ -288,4 +288,24 @@ enum {
     CONFIG_VALIDATE_S = 60, /* borgmatic reading one file: it was seen to need 0.4 s */
 };
 
+/* ---- Nextcloud AIO's workflow ---- */
+enum {
+    AIO_CONFIG_BYTES = 1024 * 1024, /* configuration.json; a large one has 20 KiB */
+    AIO_EVENT_BYTES = 256 * 1024,   /* one event of the Engine: it repeats the image's labels */
+    AIO_TAIL = 64 * 1024,           /* kept of each of the script's streams for the answer */
+    AIO_LOG_TAIL = 16 * 1024,       /* kept of the borgbackup container's log for the answer */
+    AIO_TICK_MS = 1000,             /* how often a run that says nothing is looked at … */
+    AIO_ASK_MS = 5000,              /* … and how often the Engine is asked what events may hide */
+    AIO_STATS_MS = 30 * 1000,       /* how often borg's I/O is asked for; it costs a second */
+    AIO_AGAIN_MS = 2000,            /* a broken stream or an absent Engine is tried again */
+    AIO_END_MS = 10 * 1000,         /* after the script's last line its stream ends soon … */
+    AIO_LOG_END_MS = 15 * 1000,     /* … and so does the log of a container that has died */
+    AIO_ENGINE_BACK_MS = 15 * 60 * 1000, /* an Engine that is restarted comes back */
+    AIO_MASTER_BACK_MS = 20 * 60 * 1000, /* a mastercontainer that is replaced comes back */
+    AIO_TAKEOVER_MS = 150 * 1000,        /* AIO's own run, which its lock file makes it begin */
+    AIO_SERVICE_MS = 15 * 60 * 1000,     /* Nextcloud updates its apps when it starts */
+    AIO_PASSES = 3,                      /* execs of one run: it may replace the mastercontainer */
+    AIO_RUN_MS = 47 * 3600 * 1000,       /* a run as a whole; then it is left with its journal */
+};
+
 #endif
