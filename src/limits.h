@@ -173,6 +173,13 @@ enum {
     METRICS_LAG_MS = 1000,          /* how often the loop's lag is measured */
 };
 
+/* ---- emergencies ---- */
+enum {
+    LIMIT_HOLD = 64 * 1024, /* the record of a hold: escaping can grow its texts */
+    PRESENCE_PROGRAMS = 64, /* borgs and borgmatics of this machine that are named … */
+    PRESENCE_MOUNTS = 32,   /* … and borg mounts; more are only counted */
+};
+
 /* ---- locks ---- */
 enum {
     LOCK_ROSTER = 64 * 1024,    /* a roster: some hundred readers */

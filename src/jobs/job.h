@@ -66,6 +66,7 @@ struct job_spec {
     bool yields;    /* ended (JOB_STOP_YIELD) when a job that does not share wants a key, and
                        at once when the daemon goes down */
     bool unslotted; /* takes none of the MAX_CHILDREN slots: it mostly waits */
+    bool in_hold;   /* belongs to an emergency: taken while work is on hold, and however many wait */
     const char *keys[JOB_KEYS_MAX];
     size_t key_count;
     const char *role, *address; /* who asked */
@@ -85,8 +86,8 @@ void jobs_free(struct jobs *js); /* no job may be running */
 /* Makes the job durable, then calls `created` (job NULL and `e` on failure; never from inside),
  * then, when the keys and a child slot (MAX_CHILDREN) are free, starts it; without a free slot, or
  * while its keys are only read, it waits. Refusals that are known at once (ERR_JOB_RUNNING with the
- * other's id in `*in_the_way`, ERR_RECOVERING, ERR_DRAINING, ERR_TOO_BUSY) are returned as false;
- * work is then freed and `created` not called. */
+ * other's id in `*in_the_way`, ERR_RECOVERING, ERR_DRAINING, ERR_EMERGENCY_HOLD, ERR_TOO_BUSY) are
+ * returned as false; work is then freed and `created` not called. */
 typedef void (*job_created)(void *arg, struct job *j, const struct err *e);
 bool jobs_create(struct jobs *js, const struct job_spec *spec, job_created created, void *arg,
                  char *in_the_way, size_t in_the_way_size, struct err *e);
@@ -95,6 +96,9 @@ bool jobs_create(struct jobs *js, const struct job_spec *spec, job_created creat
 struct job *jobs_find(struct jobs *js, const char *id);
 size_t jobs_active(const struct jobs *js); /* queued and running */
 size_t jobs_running(const struct jobs *js);
+/* While on hold every new job that is neither `reading` nor `in_hold` is refused; those that wait
+ * already keep their turn (jobs/hold keeps it over a restart). */
+void jobs_hold(struct jobs *js, bool on);
 /* No new jobs; when none is left `idle` runs (at once in a later turn if there is none now). */
 void jobs_drain(struct jobs *js, void (*idle)(void *arg), void *arg);
 /* Stops every running job; queued ones end as interrupted. */

@@ -20,7 +20,7 @@ struct jobs {
     struct job *recent[LIMIT_JOBS_RECENT];
     size_t recent_next;
     uint64_t last_n;
-    bool draining;
+    bool draining, held;
     void (*idle)(void *arg);
     void *idle_arg;
     void (*ended)(void *arg, const struct job *j);

@@ -303,6 +303,11 @@ void jobs_stop_all(struct jobs *js, enum job_stop why)
     }
 }
 
+void jobs_hold(struct jobs *js, bool on)
+{
+    js->held = on;
+}
+
 void jobs_on_end(struct jobs *js, void (*ended)(void *arg, const struct job *j), void *arg)
 {
     js->ended = ended;

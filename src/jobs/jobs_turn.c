@@ -105,10 +105,14 @@ bool jobs_admit(struct jobs *js, const struct job_spec *s, char *in_the_way, siz
         in_the_way[0] = '\0';
     if (js->draining)
         return err_set(e, ERR_DRAINING, "the daemon is going down and takes no new work");
+    if (js->held && !s->reading && !s->in_hold)
+        return err_set(e, ERR_EMERGENCY_HOLD,
+                       "work is on hold since an emergency shutdown: POST /emergency/resume lifts "
+                       "it");
     size_t waiting = 0;
     for (const struct job *j = js->active; j; j = j->next)
         waiting += j->state == JOB_QUEUED;
-    if (waiting >= LIMIT_JOBS_QUEUED)
+    if (waiting >= LIMIT_JOBS_QUEUED && !s->in_hold)
         return err_set(e, ERR_TOO_BUSY, "%zu jobs are waiting already", waiting);
     for (size_t i = 0; i < s->key_count; i++) {
         const struct job *other = in_the_way_of(js, s, s->keys[i]);
