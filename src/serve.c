@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "child_env.h"
+#include "jobs/hold.h"
 #include "limits.h"
 #include "policy/audit.h"
 #include "sys/log.h"
@@ -82,6 +83,7 @@ static void on_http_closed(void *arg)
 {
     feeds_close(d.app.feeds);
     polls_free(d.app.polls);
+    hold_free(d.app.hold);
     jobs_free(d.app.jobs);
     hub_close(d.app.hub, on_hub_closed, NULL);
 }
@@ -169,7 +171,8 @@ static bool open_state(struct err *e)
     d.app.jobs = d.app.hub
                      ? jobs_new(&d.loop, d.app.store, d.app.hub, store_last_job_ms(d.app.store), e)
                      : NULL;
-    return d.app.jobs != NULL;
+    d.app.hold = d.app.jobs ? hold_open(&d.loop, d.config.state_dir, d.app.jobs, e) : NULL;
+    return d.app.hold != NULL;
 }
 
 static bool open_children(struct err *e)

@@ -24,6 +24,7 @@ struct await;
 struct pending;
 struct idem;
 struct audit;
+struct hold;
 
 struct app {
     uv_loop_t *loop;
@@ -31,6 +32,7 @@ struct app {
     struct store *store;
     struct hub *hub;
     struct jobs *jobs;
+    struct hold *hold; /* jobs/hold: what an emergency shutdown left */
     struct resolve *resolve;
     struct http_server *http;
     struct auth *auth;            /* api/auth: tokens, failures by address, tickets */

@@ -195,6 +195,7 @@ static void make(struct call *c, const char *label, const struct operation_spec 
     spec->shares = j->reading || j->yields || j->shares;
     spec->yields = j->yields;
     spec->unslotted = j->unslotted;
+    spec->in_hold = j->in_hold;
     spec->queue = j->queues || call_bool(c, "queue", false);
     spec->role = role_name(c->role);
     spec->address = c->req->peer;

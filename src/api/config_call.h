@@ -33,7 +33,7 @@ struct config_job {
     const char *kind;
     bool reading; /* changes nothing: shares the repositories' lock, ends when nobody waits */
     bool shares;  /* only reads the repositories, but is no mere question: goes on by itself */
-    bool yields, unslotted;
+    bool yields, unslotted, in_hold;
     bool queues;         /* waits for its turn although the caller did not ask for it */
     bool equal_joins;    /* a reading job: an equal question waits for the same job */
     bool started;        /* answered as soon as it runs, as the reference API's check */

@@ -50,10 +50,14 @@ struct route {
     size_t body_max;            /* 0: LIMIT_BODY */
     const struct param *params; /* ended by a NULL name; may be NULL */
     void (*handler)(struct call *c);
-    bool compatible; /* a path of the reference API: unknown fields are ignored and listed */
-    bool awaited;    /* answers when its job has ended */
-    bool starts_job; /* refused while going down; takes an Idempotency-Key */
-    bool no_header;  /* its clients can send no X-From-NodeRed (Prometheus) */
+    bool compatible;   /* a path of the reference API: unknown fields are ignored and listed */
+    bool awaited;      /* answers when its job has ended */
+    bool starts_job;   /* refused while going down; takes an Idempotency-Key. One that may write is
+                          refused while work is on hold as well, but for … */
+    bool in_hold;      /* … what belongs to an emergency */
+    bool dry_run_free; /* "dry_run": true is not counted by the rate limit */
+    const char *rate_as; /* an alias: the operation whose limit it shares, or NULL */
+    bool no_header;      /* its clients can send no X-From-NodeRed (Prometheus) */
     const char *summary;
 };
 

@@ -114,9 +114,18 @@ static bool check_flag(const struct call *c, struct err *e)
     return err_set(e, ERR_DISABLED, "switched off by %s", s->name);
 }
 
+/* The row whose calls are counted: an alias's are those of its original. */
+static const struct route *rate_row(const struct route *r)
+{
+    for (size_t i = 0; r->rate_as && i < route_count; i++)
+        if (strcmp(routes[i].operation, r->rate_as) == 0)
+            return &routes[i];
+    return r;
+}
+
 static bool check_rate(struct call *c, struct err *e)
 {
-    const struct route *r = c->route;
+    const struct route *r = rate_row(c->route);
     if (!r->rate_max)
         return true;
     struct rate_answer a = ratelimit_take(c->app->ratelimit, c->identity, r, (unsigned)r->rate_max,
@@ -135,9 +144,13 @@ static bool check_rate(struct call *c, struct err *e)
 
 static bool check_open(const struct call *c, struct err *e)
 {
-    if (!c->app->draining || !c->route->starts_job)
+    const struct route *r = c->route;
+    bool writes = r->access == ACCESS_WRITE || r->access == ACCESS_ADMIN;
+    if (!r->starts_job)
         return true;
-    return err_set(e, ERR_DRAINING, "the daemon is going down and starts nothing new");
+    if (c->app->draining)
+        return err_set(e, ERR_DRAINING, "the daemon is going down and starts nothing new");
+    return !writes || r->in_hold || jobs_open(c->app->jobs, e);
 }
 
 /* ---- the hooks ---- */
@@ -161,7 +174,8 @@ void router_on_head(void *app, struct http_req *req)
     if (c->route->body_max)
         req->body_max = c->route->body_max;
     struct err e = {0};
-    if (!check_access(c, &e) || !check_flag(c, &e) || !check_open(c, &e) || !check_rate(c, &e))
+    if (!check_access(c, &e) || !check_flag(c, &e) || !check_open(c, &e) ||
+        (!c->route->dry_run_free && !check_rate(c, &e)))
         call_error(c, &e);
 }
 
@@ -169,7 +183,10 @@ void router_on_request(void *app, struct http_req *req)
 {
     struct call *c = req->user;
     struct err e = {0};
-    if (params_headers(c, &e) && params_body(c, &e) && params_check(c, &e))
+    bool sound = params_headers(c, &e) && params_body(c, &e) && params_check(c, &e);
+    if (sound && c->route->dry_run_free && !call_bool(c, "dry_run", false))
+        sound = check_rate(c, &e);
+    if (sound)
         c->route->handler(c);
     else
         call_error(c, &e);

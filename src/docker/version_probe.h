@@ -22,7 +22,7 @@ void version_probe_free(struct version_probe *en); /* cancels what runs; NULL is
 /* Asks /version. `done` runs once, never from inside: `version` is "28.2.2 (API 1.50)" and `e`
  * NULL, or version is NULL and `e` says why: not there, refused, no permission, no Engine. */
 bool version_probe_ask(struct version_probe *en,
-                    void (*done)(void *arg, const char *version, const struct err *e), void *arg,
-                    struct err *e);
+                       void (*done)(void *arg, const char *version, const struct err *e), void *arg,
+                       struct err *e);
 
 #endif

@@ -66,7 +66,7 @@ struct job_spec {
     bool yields;    /* ended (JOB_STOP_YIELD) when a job that does not share wants a key, and
                        at once when the daemon goes down */
     bool unslotted; /* takes none of the MAX_CHILDREN slots: it mostly waits */
-    bool in_hold;   /* belongs to an emergency: taken while work is on hold, and however many wait */
+    bool in_hold; /* belongs to an emergency: taken while work is on hold, and however many wait */
     const char *keys[JOB_KEYS_MAX];
     size_t key_count;
     const char *role, *address; /* who asked */
@@ -99,6 +99,8 @@ size_t jobs_running(const struct jobs *js);
 /* While on hold every new job that is neither `reading` nor `in_hold` is refused; those that wait
  * already keep their turn (jobs/hold keeps it over a restart). */
 void jobs_hold(struct jobs *js, bool on);
+/* False and ERR_EMERGENCY_HOLD while on hold. */
+bool jobs_open(const struct jobs *js, struct err *e);
 /* No new jobs; when none is left `idle` runs (at once in a later turn if there is none now). */
 void jobs_drain(struct jobs *js, void (*idle)(void *arg), void *arg);
 /* Stops every running job; queued ones end as interrupted. */

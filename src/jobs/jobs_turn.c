@@ -98,6 +98,13 @@ static const struct job *in_the_way_of(const struct jobs *js, const struct job_s
     return NULL;
 }
 
+bool jobs_open(const struct jobs *js, struct err *e)
+{
+    return !js->held ||
+           err_set(e, ERR_EMERGENCY_HOLD,
+                   "work is on hold since an emergency shutdown: POST /emergency/resume lifts it");
+}
+
 bool jobs_admit(struct jobs *js, const struct job_spec *s, char *in_the_way, size_t size,
                 struct err *e)
 {
@@ -105,10 +112,8 @@ bool jobs_admit(struct jobs *js, const struct job_spec *s, char *in_the_way, siz
         in_the_way[0] = '\0';
     if (js->draining)
         return err_set(e, ERR_DRAINING, "the daemon is going down and takes no new work");
-    if (js->held && !s->reading && !s->in_hold)
-        return err_set(e, ERR_EMERGENCY_HOLD,
-                       "work is on hold since an emergency shutdown: POST /emergency/resume lifts "
-                       "it");
+    if (!s->reading && !s->in_hold && !jobs_open(js, e))
+        return false;
     size_t waiting = 0;
     for (const struct job *j = js->active; j; j = j->next)
         waiting += j->state == JOB_QUEUED;

@@ -43,20 +43,38 @@ bool mountinfo_parse(const char *line, struct mountinfo *m)
     return word(&at, m->type, sizeof m->type) && word(&at, m->source, sizeof m->source);
 }
 
-bool mountinfo_find(const char *point, struct mountinfo *out)
+void mountinfo_each(void (*each)(void *arg, const struct mountinfo *m), void *arg)
 {
     FILE *in = fopen("/proc/self/mountinfo", "re");
     char line[LINE];
     struct mountinfo one;
-    bool found = false;
     while (in && fgets(line, sizeof line, in))
-        if (mountinfo_parse(line, &one) && strcmp(one.point, point) == 0) {
-            *out = one;
-            found = true;
-        }
+        if (mountinfo_parse(line, &one))
+            each(arg, &one);
     if (in)
         (void)fclose(in);
-    return found;
+}
+
+struct finding {
+    const char *point;
+    struct mountinfo *out;
+    bool found;
+};
+
+static void compare(void *arg, const struct mountinfo *m)
+{
+    struct finding *f = arg;
+    if (strcmp(m->point, f->point) != 0)
+        return;
+    *f->out = *m;
+    f->found = true;
+}
+
+bool mountinfo_find(const char *point, struct mountinfo *out)
+{
+    struct finding f = {.point = point, .out = out};
+    mountinfo_each(compare, &f);
+    return f.found;
 }
 
 bool mountinfo_is_borg(const struct mountinfo *m)

@@ -17,6 +17,8 @@ struct mountinfo {
 bool mountinfo_parse(const char *line, struct mountinfo *out);
 /* The mount that is seen at exactly this path (the last of several on top of each other). */
 bool mountinfo_find(const char *point, struct mountinfo *out);
+/* Each of them, in the kernel's order. */
+void mountinfo_each(void (*each)(void *arg, const struct mountinfo *m), void *arg);
 /* It is what `borg mount` makes. */
 bool mountinfo_is_borg(const struct mountinfo *m);
 

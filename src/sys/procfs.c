@@ -100,6 +100,66 @@ bool procfs_runs(pid_t pid, const char *name)
     return runs && !procfs_is_our_program(pid);
 }
 
+/* What a Python was given to run, after its options. */
+static const char *python_script(const struct buf *b, size_t at)
+{
+    while (at < b->n && b->p[at] == '-') {
+        bool module = strcmp(b->p + at, "-m") == 0;
+        at += strlen(b->p + at) + 1;
+        if (module)
+            break;
+    }
+    return at < b->n ? b->p + at : "";
+}
+
+bool procfs_is_program(pid_t pid, const char *name)
+{
+    char program[256];
+    struct buf b;
+    buf_init(&b, ENVIRON_MAX);
+    (void)read_small(pid, "cmdline", &b);
+    bool is = b.n && last_part_is(b.p, name);
+    if (b.n && !is) {
+        procfs_program(pid, program, sizeof program);
+        is = strncmp(program, "python", 6) == 0 &&
+             last_part_is(python_script(&b, strlen(b.p) + 1), name);
+    }
+    buf_wipe(&b);
+    return is && !procfs_is_our_program(pid);
+}
+
+bool procfs_env_value(pid_t pid, const char *name, char *out, size_t size)
+{
+    struct buf b;
+    buf_init(&b, ENVIRON_MAX);
+    (void)read_small(pid, "environ", &b);
+    size_t len = strlen(name);
+    bool found = false;
+    for (size_t at = 0; at < b.n && !found;) {
+        size_t n = strnlen(b.p + at, b.n - at);
+        found = n > len && b.p[at + len] == '=' && memcmp(b.p + at, name, len) == 0;
+        if (found)
+            (void)snprintf(out, size, "%.*s", (int)(n - len - 1), b.p + at + len + 1);
+        at += n + 1;
+    }
+    buf_wipe(&b);
+    return found;
+}
+
+void procfs_each(void (*each)(void *arg, pid_t pid), void *arg)
+{
+    DIR *d = opendir("/proc");
+    const struct dirent *de;
+    while (d && (de = readdir(d))) {
+        char *end;
+        long pid = strtol(de->d_name, &end, 10);
+        if (!*end && pid > 0)
+            each(arg, (pid_t)pid);
+    }
+    if (d)
+        (void)closedir(d);
+}
+
 static bool has_env(pid_t pid, const char *entry)
 {
     struct buf b;

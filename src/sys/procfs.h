@@ -21,6 +21,14 @@ void procfs_program(pid_t pid, char *out, size_t size);
 /* True when pid runs a program or script of that name ("borg", also as "python3 /usr/bin/borg")
  * that is not our own. */
 bool procfs_runs(pid_t pid, const char *name);
+/* The same, but told apart from a program that only has such an argument ("tail -f /log/borg"): by
+ * argv[0], or as a script or module ("-m borg") of a Python. */
+bool procfs_is_program(pid_t pid, const char *name);
+/* The value of the entry "name=…" of its environment; false when there is none, or it may not be
+ * read. */
+bool procfs_env_value(pid_t pid, const char *name, char *out, size_t size);
+/* Every process; not sorted. */
+void procfs_each(void (*each)(void *arg, pid_t pid), void *arg);
 /* Processes whose environment holds exactly the entry `entry` ("NAME=value"); zombies and we
  * ourselves are left out. Returns how many were stored. */
 size_t procfs_find_env(const char *entry, pid_t *out, size_t max);

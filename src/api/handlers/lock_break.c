@@ -65,6 +65,7 @@ static void go(struct config_call *cc)
         return;
     c->members = add_broken;
     config_call_job(cc, &(struct config_job){.kind = LOCK_BREAK_KIND,
+                                             .in_hold = true,
                                              .deadline_s = LOCK_BREAK_S,
                                              .done_word = "lock_broken",
                                              .done_sentence = "the lock was taken away",

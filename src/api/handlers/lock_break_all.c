@@ -183,6 +183,7 @@ static bool start(struct break_all *a, const struct target *t, struct err *e)
     struct job_spec spec = {.kind = LOCK_BREAK_KIND,
                             .label = t->config->label,
                             .label_in_id = true,
+                            .in_hold = true,
                             .role = role_name(c->role),
                             .address = c->req->peer,
                             .params_json = buf_str(&params),
