@@ -27,7 +27,10 @@ struct config {
     char *aio_master;    /* "" when unset or empty; see aio_master_set */
     bool aio_master_set; /* the variable exists (also when empty) */
     char *aio_daily, *aio_health, *aio_config_file;
-    int aio_stop_timeout_s;
+    char *aio_dump_dir, *aio_host_root;
+    char *aio_target_roots; /* absolute paths, separated by colons */
+    char *aio_hosts;        /* separated by commas */
+    int aio_stop_timeout_s, aio_stall_minutes, aio_schedule_guard_minutes, aio_pace;
     char *docker_host;
     int sse_heartbeat_s;
     char *sse_base_url, *ready_webhook_url;

@@ -272,6 +272,15 @@ enum {
     EXTRACT_COUNTED = 1000 * 1000,  /* files counted in the destination afterwards: some seconds */
 };
 
+/* ---- AIO's workflow as a job ---- */
+enum {
+    AIO_STREAM_TAIL = 16 * 1024, /* of each stream of the daily script in a result … */
+    AIO_LOG_TAIL = 4 * 1024,     /* … of a borgbackup container's log … */
+    AIO_RESULT_MAX = 80 * 1024,  /* … and the result: it stands in the record and in a status */
+    AIO_HELD_MS = 20,            /* how often it is looked whether the store takes lines again */
+    AIO_AGAIN_MS = 30 * 1000,    /* what is left of a run is looked at again */
+};
+
 /* ---- repositories ---- */
 enum {
     PTY_READ = 1024,              /* one read of a prompt */

@@ -1,5 +1,6 @@
 #include "serve.h"
 
+#include "aio_settings.h"
 #include "api/app.h"
 #include "api/auth.h"
 #include "api/feed.h"
@@ -47,6 +48,7 @@ static struct daemon {
     struct app app;
     struct config config;
     struct child_env child_env;
+    struct aio_settings_kept aio_kept;
     uv_loop_t loop;
     uv_signal_t on_term, on_int;
     uv_timer_t timer; /* the drain's, then the close's */
@@ -307,6 +309,10 @@ int serve(void)
     if (uv_loop_init(&d.loop) != 0)
         return EX_OSERR;
     log_start(&d.loop, d.config.log_level);
+    if (!aio_settings_build(&d.config, &d.aio_kept, &d.app.aio, &e)) {
+        (void)give_up(&e);
+        return EX_CONFIG;
+    }
     if (!open_audit(&e) || !open_state(&e) || !open_children(&e) || !open_api(&e))
         return give_up(&e);
     watch_signals();
@@ -320,6 +326,7 @@ int serve(void)
     ratelimit_free(d.app.ratelimit);
     audit_free(d.app.audit);
     child_env_done(&d.child_env);
+    aio_settings_done(&d.aio_kept);
     config_done(&d.config);
     return left == 0 ? EX_OK : EX_SOFTWARE;
 }

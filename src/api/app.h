@@ -3,6 +3,7 @@
 #ifndef API_APP_H
 #define API_APP_H
 
+#include "aio/context.h"
 #include "backup/repo/resolve.h"
 #include "backup/run/borgmatic.h"
 #include "config.h"
@@ -29,6 +30,7 @@ struct hold;
 struct app {
     uv_loop_t *loop;
     struct config *config;
+    struct aio_context aio; /* what AIO's workflow needs of the settings */
     struct store *store;
     struct hub *hub;
     struct jobs *jobs;

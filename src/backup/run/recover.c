@@ -301,6 +301,8 @@ static struct recovery *recovery_new(const struct recover_settings *set,
 static void adopt(void *arg, const struct store_job *row, uint64_t mark)
 {
     struct start *s = arg;
+    if (strncmp(row->kind, "aio-", 4) == 0)
+        return; /* they have no process of ours: aio/recover takes them up */
     struct recovery *r = recovery_new(s->set, row);
     if (!r)
         return; /* stays unfinished: the next start tries again */
