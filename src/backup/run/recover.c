@@ -60,10 +60,23 @@ static void recovery_free(void *work)
 
 static const char *what_of_it(const struct recovery *r)
 {
+    static const struct {
+        const char *kind, *note;
+    } notes[] = {
+        {"passphrase-change",
+         "; whether the passphrase was changed is not known: either the old one "
+         "or the new one opens the repository"},
+        {"extract", "; what was extracted until then is in its destination"},
+        {"archive-delete", "; what was deleted until then is gone"},
+        {"prune", "; what was pruned until then is gone"},
+    };
     if (r->makes_archives)
         return "; no completed archive of it was found";
     if (r->mount_point)
         return r->stuck ? "; its mount could not be taken away" : "; its mount was unmounted";
+    for (size_t i = 0; i < sizeof notes / sizeof *notes; i++)
+        if (strcmp(job_kind(r->job), notes[i].kind) == 0)
+            return notes[i].note;
     return "";
 }
 
