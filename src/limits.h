@@ -272,15 +272,6 @@ enum {
     EXTRACT_COUNTED = 1000 * 1000,  /* files counted in the destination afterwards: some seconds */
 };
 
-/* ---- AIO's workflow as a job ---- */
-enum {
-    AIO_STREAM_TAIL = 16 * 1024, /* of each stream of the daily script in a result … */
-    AIO_LOG_TAIL = 4 * 1024,     /* … of a borgbackup container's log … */
-    AIO_RESULT_MAX = 80 * 1024,  /* … and the result: it stands in the record and in a status */
-    AIO_HELD_MS = 20,            /* how often it is looked whether the store takes lines again */
-    AIO_AGAIN_MS = 30 * 1000,    /* what is left of a run is looked at again */
-};
-
 /* ---- repositories ---- */
 enum {
     PTY_READ = 1024,              /* one read of a prompt */
@@ -322,6 +313,15 @@ enum {
     AIO_SERVICE_MS = 15 * 60 * 1000,     /* Nextcloud updates its apps when it starts */
     AIO_PASSES = 3,                      /* execs of one run: it may replace the mastercontainer */
     AIO_RUN_MS = 47 * 3600 * 1000,       /* a run as a whole; then it is left with its journal */
+};
+
+/* ---- AIO's workflow as a job ---- */
+enum {
+    AIO_STREAM_TAIL = 16 * 1024, /* of each stream of the daily script in a result … */
+    AIO_RESULT_LOG = 4 * 1024,   /* … of a borgbackup container's log … */
+    AIO_RESULT_MAX = 80 * 1024,  /* … and the result: it stands in the record and in a status */
+    AIO_HELD_MS = 20,            /* how often it is looked whether the store takes lines again */
+    AIO_LEFT_MS = 30 * 1000,     /* what is left of a run is looked at again */
 };
 
 #endif

@@ -145,7 +145,7 @@ static void take_later(struct aio_outcome *out, struct aio_outcome *later)
 static void see_to_its_end(struct engine *en, struct aio_job *w, struct task *t,
                            const struct aio_tell *tell)
 {
-    while (w->out.left && !task_stopping(t) && task_sleep(t, AIO_AGAIN_MS)) {
+    while (w->out.left && !task_stopping(t) && task_sleep(t, AIO_LEFT_MS)) {
         struct aio_outcome *later = mem_zalloc(sizeof *later);
         if (!later)
             continue;

@@ -289,7 +289,7 @@ static void write_result(const struct aio_report *r, size_t stream_max, size_t l
 void aio_report_result(const struct aio_report *r, struct buf *out)
 {
     size_t before = out->n;
-    write_result(r, AIO_STREAM_TAIL, AIO_LOG_TAIL, out);
+    write_result(r, AIO_STREAM_TAIL, AIO_RESULT_LOG, out);
     if (!out->failed && out->n - before <= AIO_RESULT_MAX)
         return;
     out->failed = false;
@@ -329,7 +329,7 @@ void aio_report_status(const struct aio_report *r, struct buf *out)
     targets(r, &w);
     if (r->outcome) {
         restored(r, &w);
-        borgbackup(r, AIO_LOG_TAIL, &w);
+        borgbackup(r, AIO_RESULT_LOG, &w);
     }
     jsonw_end_object(&w);
     if (!object.failed && object.n > 2)
