@@ -162,6 +162,27 @@ enum {
     IDEMPOTENCY_KEYS = 4096,
 };
 
+/* ---- the Docker Engine ---- */
+enum {
+    TASKS_MAX = 16,           /* threads that wait for the Engine or an AIO workflow */
+    TASK_POSTS = 256,         /* what one of them has told the loop and the loop not yet taken */
+    TASK_STACK = 1024 * 1024, /* bytes; a workflow keeps what it saw of 64 containers on it */
+    TASKS_END_MS =
+        30 * 1000, /* they are asked to stop; a name's look-up is the longest wait then */
+    ENGINE_CONNECT_MS = 5 * 1000,
+    ENGINE_CALL_MS = 30 * 1000,       /* a busy Engine was seen to need ten seconds to inspect */
+    ENGINE_DF_MS = 10 * 60 * 1000,    /* it walks every volume */
+    ENGINE_STOP_SPARE_MS = 60 * 1000, /* a container's end beyond its own grace: kill, unmount */
+    ENGINE_STOP_LOOK_MS = 1000,       /* how often it is asked whether it has stopped */
+    ENGINE_STOP_GRACE_S = 10,         /* the Engine's own, where the container names none */
+    ENGINE_REPLY = 16 * 1024 * 1024,  /* one answer: a container in a list takes about 2 KiB */
+    ENGINE_FAULT = 16 * 1024,         /* what is read of an answer that is an error */
+    EXEC_BODY = 16 * 1024,            /* the whitelist's longest command has less than 1 KiB */
+    EXEC_LOOK_FIRST_MS = 20,          /* an exec whose stream has ended is asked for its code … */
+    EXEC_LOOK_MS = 1000,              /* … at last so often, when it was only cut */
+    ENGINE_HEADER = 8 * 1024,         /* a header line that is looked at */
+};
+
 /* ---- what is known of the outside, and of ourselves ---- */
 enum {
     PROBES_LOOK_MS = 60 * 1000,     /* folders, and whether a program's file has changed */

@@ -21,6 +21,7 @@
 #include "policy/audit.h"
 #include "sys/log.h"
 #include "sys/proc.h"
+#include "sys/task.h"
 
 #include <linux/close_range.h>
 #include <signal.h>
@@ -51,7 +52,7 @@ static struct daemon {
     struct aio_settings_kept aio_kept;
     uv_loop_t loop;
     uv_signal_t on_term, on_int;
-    uv_timer_t timer; /* the drain's, then the close's */
+    uv_timer_t timer; /* the drain's, then the tasks', then the close's */
     bool listening, signals_open;
     unsigned close_waited_ms;
 } d;
@@ -99,7 +100,16 @@ static void close_http(uv_timer_t *t)
     http_server_close(d.app.http, on_http_closed, NULL);
 }
 
-static void on_jobs_idle(void *arg)
+/* Something would not end: the state file is whole at any moment, so leaving is safe; the next
+ * start recovers what was running. */
+static void leave_at_once(const char *why)
+{
+    log_event(LOG_L_WARNING, "leaving_at_once", "reason", why, NULL);
+    log_stop();
+    _exit(EX_OK);
+}
+
+static void on_tasks_closed(void *arg)
 {
     feeds_stop(d.app.feeds);
     polls_stop(d.app.polls);
@@ -108,13 +118,18 @@ static void on_jobs_idle(void *arg)
     (void)uv_timer_start(&d.timer, close_http, 0, CLOSE_LOOK_MS);
 }
 
-/* Something would not end: the state file is whole at any moment, so leaving is safe; the next
- * start recovers what was running. */
-static void leave_at_once(const char *why)
+static void on_tasks_hang(uv_timer_t *t)
 {
-    log_event(LOG_L_WARNING, "leaving_at_once", "reason", why, NULL);
-    log_stop();
-    _exit(EX_OK);
+    leave_at_once("a task would not end");
+}
+
+/* Requests that wait for the Engine are answered by their tasks' end. */
+static void on_jobs_idle(void *arg)
+{
+    struct tasks *tasks = d.app.tasks;
+    d.app.tasks = NULL;
+    (void)uv_timer_start(&d.timer, on_tasks_hang, TASKS_END_MS, 0);
+    tasks_close(tasks, on_tasks_closed, NULL);
 }
 
 static void on_hard_end(uv_timer_t *t)
@@ -185,6 +200,9 @@ static bool open_children(struct err *e)
     d.app.child_path = d.child_env.path;
     const struct resolve_settings set = {
         .state_dir = d.config.state_dir, .env = d.app.child_env, .path = d.app.child_path};
+    d.app.tasks = tasks_new(&d.loop, e);
+    if (!d.app.tasks)
+        return false;
     d.app.resolve = resolve_new(&d.loop, &set);
     if (!d.app.resolve)
         return err_set(e, ERR_NO_MEMORY, "no memory");

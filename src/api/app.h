@@ -26,6 +26,7 @@ struct pending;
 struct idem;
 struct audit;
 struct hold;
+struct tasks;
 
 struct app {
     uv_loop_t *loop;
@@ -47,6 +48,7 @@ struct app {
     struct pending *pending;      /* api/pending: requests that wait for no job; starts NULL */
     struct idem *idem;            /* api/idempotency: keys whose request is in hand; starts NULL */
     struct audit *audit;          /* policy/audit */
+    struct tasks *tasks;          /* sys/task; NULL once the daemon goes down */
     const char *const *child_env; /* base environment of every child, NULL-terminated; no secrets */
     const char *child_path;       /* its PATH */
     double started;               /* Unix time */

@@ -1,7 +1,8 @@
 /* exec: a whitelisted command executed in a container, without a terminal and without Upgrade.
  *
  * Every exec passes docker/whitelist here and nowhere else, is logged
- * ("[SECURITY] docker exec validated: container=…, command=…", seed) and told to `audit`. Closing
+ * (an event "docker_exec": "[SECURITY] docker exec validated: container=…, command=…") and told to
+ * `audit`. Closing
  * the stream does not stop the command; an exec cannot be attached to again, and one that ended a
  * while ago is forgotten by the Engine (moby: five minutes). Thread: the engine's. */
 #ifndef DOCKER_EXEC_H

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,6 +29,8 @@ static struct {
     uv_timer_t retry; /* while the reader is slow */
 } sink = {.waiting = {.max = LOG_BUFFER}, .level = LOG_L_INFO};
 
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of what waits and the count */
+
 static const char *const names[] = {"debug", "info", "notice", "warning", "error"};
 
 bool log_level_parse(const char *word, enum log_level *level)
@@ -42,7 +45,7 @@ bool log_level_parse(const char *word, enum log_level *level)
 
 /* stdout may be a pipe that nobody reads: poll first, so that a write never blocks the loop for a
  * whole pipe (a pipe that polls writable takes at least PIPE_BUF bytes). */
-static void flush(int wait_ms)
+static void flush_locked(int wait_ms)
 {
     enum { PIECE = 4096 };
     while (sink.waiting.n) {
@@ -60,19 +63,36 @@ static void flush(int wait_ms)
     }
 }
 
+/* True: something is left. */
+static bool flush(int wait_ms)
+{
+    (void)pthread_mutex_lock(&lock);
+    flush_locked(wait_ms);
+    bool left = sink.waiting.n > 0;
+    (void)pthread_mutex_unlock(&lock);
+    return left;
+}
+
+/* How many lines were dropped, once everything else is out. */
+static uint64_t take_dropped(void)
+{
+    (void)pthread_mutex_lock(&lock);
+    uint64_t n = sink.waiting.n == 0 ? sink.dropped : 0;
+    sink.dropped -= n;
+    (void)pthread_mutex_unlock(&lock);
+    return n;
+}
+
 static void on_retry(uv_timer_t *t);
 
 static void flush_on_loop(void)
 {
-    flush(0);
-    if (sink.waiting.n && !uv_is_active((uv_handle_t *)&sink.retry))
+    if (flush(0) && !uv_is_active((uv_handle_t *)&sink.retry))
         (void)uv_timer_start(&sink.retry, on_retry, LOG_RETRY_MS, 0);
-    if (sink.dropped && sink.waiting.n == 0) {
-        char n[24];
-        const char *count = log_int((int64_t)sink.dropped, n);
-        sink.dropped = 0;
-        log_event(LOG_L_WARNING, "log_lines_dropped", "count", count, NULL);
-    }
+    char n[24];
+    uint64_t dropped = take_dropped();
+    if (dropped)
+        log_event(LOG_L_WARNING, "log_lines_dropped", "count", log_int((int64_t)dropped, n), NULL);
 }
 
 static void on_retry(uv_timer_t *t)
@@ -82,8 +102,7 @@ static void on_retry(uv_timer_t *t)
 
 static void on_check(uv_check_t *c)
 {
-    if (sink.waiting.n)
-        flush_on_loop();
+    flush_on_loop();
 }
 
 void log_start(uv_loop_t *loop, enum log_level level)
@@ -104,7 +123,7 @@ void log_stop(void)
         uv_close((uv_handle_t *)&sink.retry, NULL);
         sink.on_loop = false;
     }
-    flush(LOG_STOP_MS);
+    (void)flush(LOG_STOP_MS);
     buf_done(&sink.waiting);
 }
 
@@ -148,13 +167,15 @@ void log_event(enum log_level level, const char *event, ...)
     va_end(ap);
     jsonw_end_object(&w);
     (void)buf_putc(&line, '\n');
+    (void)pthread_mutex_lock(&lock);
     bool kept = !line.failed && sink.waiting.n + line.n <= LOG_BUFFER &&
                 buf_append(&sink.waiting, line.p, line.n);
     if (!kept)
         sink.dropped++;
+    (void)pthread_mutex_unlock(&lock);
     buf_done(&line);
     if (!sink.on_loop)
-        flush(LOG_STOP_MS);
+        (void)flush(LOG_STOP_MS);
 }
 
 const char *log_int(int64_t v, char *buf)

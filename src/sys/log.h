@@ -2,8 +2,8 @@
  *
  * Lines are gathered and written once a turn of the loop (LOG_BUFFER bytes at most wait; past it
  * lines are dropped and counted, and the count is logged), so that a slow reader of our output
- * never stops us. Only api, main and the job runner log; other modules return their errors. A
- * struct secret cannot be passed. Loop's thread only. */
+ * never stops us. Only api, main, the job runner and docker/exec log; other modules return their
+ * errors. A struct secret cannot be passed. log_event: any thread; the rest: the loop's. */
 #ifndef SYS_LOG_H
 #define SYS_LOG_H
 

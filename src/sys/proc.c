@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "limits.h"
+#include "sys/spawn_gate.h"
 
 #include <assert.h>
 #include <signal.h>
@@ -148,7 +149,9 @@ struct proc *proc_start(uv_loop_t *loop, const struct proc_spec *spec, struct er
         .exit_cb = on_process_exit,
     };
     p->handles++;
+    spawn_gate_close();
     int r = uv_spawn(loop, &p->process, &o);
+    spawn_gate_open();
     if (r < 0) {
         (void)err_set(e, ERR_UNAVAILABLE, "cannot start %s: %s", spec->file, uv_strerror(r));
         p->released = true;

@@ -15,12 +15,13 @@ struct tasks;
 struct task;
 
 struct tasks *tasks_new(uv_loop_t *loop, struct err *e);
-/* Asks every task to stop; frees itself when the last has ended. No task may be started any more.
- * NULL is a no-op. */
-void tasks_close(struct tasks *ts);
+/* Asks every task to stop; when the last has ended it frees itself and `closed` (may be NULL) runs.
+ * No task can be started any more. NULL is a no-op: `closed` does not run. */
+void tasks_close(struct tasks *ts, void (*closed)(void *arg), void *arg);
 
 /* Loop's thread. `work` runs on a new thread, then `done` once on the loop, never from inside; both
- * with `data`. NULL and ERR_TOO_BUSY when TASKS_MAX run. The handle is valid until done. */
+ * with `data`. NULL and ERR_TOO_BUSY when TASKS_MAX run, ERR_DRAINING after tasks_close. The handle
+ * is valid until done. */
 struct task *task_start(struct tasks *ts, void (*work)(struct task *t, void *data),
                         void (*done)(void *data), void *data, struct err *e);
 /* Loop's thread: asks the task to end soon; every wait of its Engine ends (task_stopping). */
