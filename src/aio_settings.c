@@ -1,6 +1,7 @@
 #include "aio_settings.h"
 
 #include "base/mem.h"
+#include "docker/engine.h"
 
 #include <string.h>
 
@@ -42,6 +43,13 @@ static bool hosts(struct aio_settings_kept *kept, struct aio_context *out, struc
     return err_field(e, ERR_BAD_REQUEST, "AIO_HOSTS", "AIO_HOSTS: at most %d hosts", AIO_HOSTS_MAX);
 }
 
+static bool master(const struct aio_context *out, struct err *e)
+{
+    const char *name = out->whitelist.master;
+    return !*name || engine_name_valid(name, NULL) ||
+           err_field(e, ERR_BAD_REQUEST, "AIO_MASTER", "AIO_MASTER: expected a container's name");
+}
+
 bool aio_settings_build(const struct config *c, struct aio_settings_kept *kept,
                         struct aio_context *out, struct err *e)
 {
@@ -52,6 +60,7 @@ bool aio_settings_build(const struct config *c, struct aio_settings_kept *kept,
         .whitelist = {.master = c->aio_master_set ? c->aio_master : AIO_MASTER_NAME,
                       .daily = c->aio_daily,
                       .health = c->aio_health},
+        .optional = !c->aio_master_set,
         .config_file = c->aio_config_file,
         .dump_dir = c->aio_dump_dir,
         .host_root = c->aio_host_root,
@@ -62,7 +71,8 @@ bool aio_settings_build(const struct config *c, struct aio_settings_kept *kept,
     };
     if (!kept->roots || !kept->hosts)
         return err_set(e, ERR_NO_MEMORY, "no memory for the settings");
-    return roots(kept, out, e) && hosts(kept, out, e);
+    return engine_host_valid(c->docker_host, e) && master(out, e) && roots(kept, out, e) &&
+           hosts(kept, out, e);
 }
 
 void aio_settings_done(struct aio_settings_kept *kept)

@@ -6,6 +6,7 @@
 #include "docker/whitelist.h"
 #include "sys/log.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define AIO_MASTER_NAME "nextcloud-aio-mastercontainer"
@@ -21,9 +22,10 @@ enum { AIO_ROOTS_MAX = 16, AIO_HOSTS_MAX = 16 };
 struct aio_context {
     const char *docker_host;
     struct whitelist whitelist; /* master, daily, health */
-    const char *config_file;    /* AIO_CONFIG_FILE, as we see it */
-    const char *dump_dir;       /* AIO_DUMP_DIR: the volume nextcloud_aio_database_dump, or "" */
-    const char *host_root;      /* AIO_HOST_ROOT: where the host's "/" is for us; "/" */
+    bool optional;           /* AIO_MASTER is unset: no Docker, or no such container, is no fault */
+    const char *config_file; /* AIO_CONFIG_FILE, as we see it */
+    const char *dump_dir;    /* AIO_DUMP_DIR: the volume nextcloud_aio_database_dump, or "" */
+    const char *host_root;   /* AIO_HOST_ROOT: where the host's "/" is for us; "/" */
     const char *target_roots[AIO_ROOTS_MAX]; /* AIO_TARGET_ROOTS: where local targets may lie */
     size_t target_root_count;
     const char *hosts[AIO_HOSTS_MAX]; /* AIO_HOSTS: more hosts where Nextcloud's ports may answer */

@@ -32,6 +32,8 @@ struct engine *engine_open(const char *host, const struct task *t, struct err *e
 void engine_close(struct engine *en); /* closes its streams; NULL is a no-op */
 /* Checks the form of DOCKER_HOST alone. */
 bool engine_host_valid(const char *host, struct err *e);
+/* A container's name or id as Docker allows it: it becomes part of a path. Field "container". */
+bool engine_name_valid(const char *container, struct err *e);
 bool engine_by_tcp(const char *host); /* then a proxy is likely ("proxy_mode") */
 /* What would mend the last failure, or "". */
 const char *engine_hint(const struct engine *en);

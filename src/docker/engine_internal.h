@@ -110,8 +110,6 @@ bool engine_fault_status(struct engine *en, const struct engine_ask *a, int stat
 bool engine_fault_timeout(struct engine *en, const struct engine_ask *a, struct err *e);
 bool engine_fault_stopped(struct engine *en, struct err *e);
 
-/* A container's name or id as Docker allows it; it becomes part of a path. */
-bool engine_name_valid(const char *container, struct err *e);
 uint64_t engine_now_ms(void);
 
 #endif

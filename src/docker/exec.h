@@ -2,9 +2,9 @@
  *
  * Every exec passes docker/whitelist here and nowhere else, is logged
  * (an event "docker_exec": "[SECURITY] docker exec validated: container=…, command=…") and told to
- * `audit`. Closing
- * the stream does not stop the command; an exec cannot be attached to again, and one that ended a
- * while ago is forgotten by the Engine (moby: five minutes). Thread: the engine's. */
+ * `audit`. Closing the stream does not stop the command; an exec cannot be attached to again, and
+ * one that ended a while ago is forgotten by the Engine (moby: five minutes). Thread: the engine's.
+ */
 #ifndef DOCKER_EXEC_H
 #define DOCKER_EXEC_H
 
