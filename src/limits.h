@@ -319,6 +319,7 @@ enum {
 /* ---- Nextcloud AIO's workflow ---- */
 enum {
     AIO_CONFIG_BYTES = 1024 * 1024, /* configuration.json; a large one has 20 KiB */
+    AIO_JOURNAL_BYTES = 16 * 1024,  /* what is kept of a run; two targets of 1 KiB, escaped */
     AIO_EVENT_BYTES = 256 * 1024,   /* one event of the Engine: it repeats the image's labels */
     AIO_TAIL = 64 * 1024,           /* kept of each of the script's streams for the answer */
     AIO_LOG_TAIL = 16 * 1024,       /* kept of the borgbackup container's log for the answer */
