@@ -17,111 +17,11 @@ struct aio_job {
     struct task *task;
     bool leaving;       /* the daemon goes down */
     atomic_bool cancel; /* set by the loop */
-    atomic_bool held;   /* the store is behind: the task waits before its next line */
+    struct aio_teller teller;
     /* the task's until it is over */
     struct aio_outcome out;
     char hint[256];
 };
-
-/* ---- from the task to the loop ---- */
-
-enum word { SAYS_LINE, SAYS_STAGE, SAYS_NOTICE, SAYS_EXEC };
-
-struct said {
-    enum word what;
-    enum event_kind kind;
-    enum aio_stage stage;
-    char name[AIO_CONTAINER_NAME]; /* of the notice, or of the container */
-    size_t n;
-    char text[];
-};
-
-/* What the task's side knows of itself. */
-struct teller {
-    struct aio_job *w;
-    struct task *t;
-};
-
-static void deliver(void *data, void *message)
-{
-    struct aio_job *w = data;
-    struct said *m = message;
-    struct hub_job *hub = job_hub(w->job);
-    switch (m->what) {
-    case SAYS_LINE:
-        hub_append(hub, m->kind, m->text, m->n, NULL);
-        break;
-    case SAYS_STAGE:
-        job_stage(w->job, aio_stage_name(m->stage));
-        break;
-    case SAYS_NOTICE:
-        job_notice(w->job, m->name, m->text);
-        break;
-    case SAYS_EXEC:
-        if (w->means.executed)
-            w->means.executed(w->means.arg, job_id(w->job), m->name, m->text);
-        break;
-    }
-    if (!hub_writable(hub))
-        atomic_store(&w->held, true); /* until on_ready */
-    mem_free(m);
-}
-
-static void on_ready(void *arg)
-{
-    struct aio_job *w = arg;
-    atomic_store(&w->held, false);
-}
-
-/* Nothing is said when memory is gone: the run matters more than its lines. */
-static void say(const struct teller *at, const struct said *head, const char *text, size_t n)
-{
-    struct said *m = mem_alloc(sizeof *m + n + 1);
-    if (!m)
-        return;
-    *m = *head;
-    m->n = n;
-    if (n)
-        memcpy(m->text, text, n);
-    m->text[n] = '\0';
-    task_post(at->t, deliver, m);
-}
-
-static void tell_stage(void *arg, enum aio_stage s)
-{
-    if (s != AIO_STAGE_NONE)
-        say(arg, &(struct said){.what = SAYS_STAGE, .stage = s}, NULL, 0);
-}
-
-static enum event_kind kind_of(const char *kind)
-{
-    if (strcmp(kind, "stderr") == 0)
-        return EVENT_STDERR;
-    return strcmp(kind, "borg") == 0 ? EVENT_BORG : EVENT_STDOUT;
-}
-
-static void tell_line(void *arg, const char *kind, const char *line, size_t n)
-{
-    const struct teller *at = arg;
-    while (atomic_load(&at->w->held) && task_sleep(at->t, AIO_HELD_MS)) {
-    }
-    say(at, &(struct said){.what = SAYS_LINE, .kind = kind_of(kind)}, line,
-        n < LIMIT_LINE_SHOWN ? n : LIMIT_LINE_SHOWN);
-}
-
-static void tell_notice(void *arg, const char *event, const char *sentence)
-{
-    struct said head = {.what = SAYS_NOTICE};
-    (void)snprintf(head.name, sizeof head.name, "%s", event);
-    say(arg, &head, sentence, strlen(sentence));
-}
-
-static void tell_executed(void *arg, const char *container, const char *command)
-{
-    struct said head = {.what = SAYS_EXEC};
-    (void)snprintf(head.name, sizeof head.name, "%s", container);
-    say(arg, &head, command, strlen(command));
-}
 
 /* ---- in the task ---- */
 
@@ -158,12 +58,8 @@ static void see_to_its_end(struct engine *en, struct aio_job *w, struct task *t,
 static void run(struct task *t, void *data)
 {
     struct aio_job *w = data;
-    struct teller at = {w, t};
-    const struct aio_tell tell = {.stage = tell_stage,
-                                  .line = tell_line,
-                                  .notice = tell_notice,
-                                  .executed = tell_executed,
-                                  .arg = &at};
+    struct aio_tell tell;
+    aio_teller_begin(&w->teller, t, &tell);
     struct err e = {0};
     struct engine *en = engine_open(w->means.context->docker_host, t, &e);
     if (!en) {
@@ -264,7 +160,7 @@ static void start(struct job *j, void *work)
     struct err e = {0};
     w->job = j;
     (void)snprintf(w->wants.job_id, sizeof w->wants.job_id, "%s", job_id(j));
-    hub_on_ready(job_hub(j), on_ready, w);
+    aio_teller_init(&w->teller, j, &w->means);
     w->task = task_start(w->means.tasks, run, over, w, &e);
     if (!w->task)
         job_end(j, &(struct job_outcome){.state = JOB_FAILED,

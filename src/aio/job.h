@@ -9,6 +9,7 @@
 
 #include "aio/context.h"
 #include "aio/run.h"
+#include "aio/teller.h"
 #include "jobs/job.h"
 #include "sys/task.h"
 
@@ -23,15 +24,6 @@
 #define AIO_KIND_UPDATE "aio-update"
 #define AIO_KIND_CHECK "aio-check"
 #define AIO_KIND_RECOVER "aio-recover" /* of a run whose job is no AIO job, or is not known */
-
-/* All outlive the job. */
-struct aio_job_means {
-    struct tasks *tasks;
-    const struct aio_context *context;
-    /* Each exec that passed the whitelist, on the loop; may be NULL. */
-    void (*executed)(void *arg, const char *job_id, const char *container, const char *command);
-    void *arg;
-};
 
 struct aio_job_spec {
     const struct aio_job_means *means;
