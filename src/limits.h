@@ -181,6 +181,13 @@ enum {
     EXEC_LOOK_FIRST_MS = 20,          /* an exec whose stream has ended is asked for its code … */
     EXEC_LOOK_MS = 1000,              /* … at last so often, when it was only cut */
     ENGINE_HEADER = 8 * 1024,         /* a header line that is looked at */
+/* ---- Nextcloud AIO: does it serve, may a run begin? ---- */
+enum {
+    SERVICE_CONNECT_MS = 3000,  /* to a container or a host near by … */
+    SERVICE_ASK_MS = 8000,      /* … and status.php, which asks Nextcloud's database … */
+    SERVICE_ALL_MS = 20 * 1000, /* … and no further host is tried after this */
+    SERVICE_REPLY = 16 * 1024,  /* status.php says some 200 bytes */
+    SERVICE_LOOK_MS = 2000,     /* how often it is asked while it is waited for */
 };
 
 /* ---- what is known of the outside, and of ourselves ---- */
