@@ -181,6 +181,8 @@ enum {
     EXEC_LOOK_FIRST_MS = 20,          /* an exec whose stream has ended is asked for its code … */
     EXEC_LOOK_MS = 1000,              /* … at last so often, when it was only cut */
     ENGINE_HEADER = 8 * 1024,         /* a header line that is looked at */
+};
+
 /* ---- Nextcloud AIO: does it serve, may a run begin? ---- */
 enum {
     SERVICE_CONNECT_MS = 3000,  /* to a container or a host near by … */
