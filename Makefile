@@ -1,7 +1,7 @@
 # The verbs people type. How the program is built stands in meson.build; what a verb does beyond one
 # line stands in a script of its name in tools/.
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo run test test-full test-versions bench bench-check fuzz format lint coverage docs clean
+.PHONY: help deps build demo demo-aio run test test-full test-versions bench bench-check fuzz format lint coverage docs clean
 
 FUZZ_SECONDS ?= 60
 
@@ -20,6 +20,11 @@ demo: ## a real backup of generated files, watched live (DEMO_KEEP=1 leaves the 
 	@tools/deps demo
 	@$(MAKE) --no-print-directory build
 	@tools/demo
+
+demo-aio: ## the official backup of a stand-in for Nextcloud AIO, its stages watched live (as root)
+	@tools/deps demo-aio
+	@$(MAKE) --no-print-directory build
+	@tools/demo-aio
 
 run: build ## run the daemon with the environment's settings (API_TOKEN, API_READ_TOKEN, STATE_DIR …)
 	@build/borgmatic-api
