@@ -13,6 +13,7 @@ from fixtures.aio import scenarios
 from fixtures.aio.contract import CONTRACT
 from fixtures.aio.installation import BORG, MASTER
 from fixtures.harness import wait_for
+from fixtures.sshd import Sshd
 
 BACKUP = {"DAILY_BACKUP": "1", "START_CONTAINERS": "1"}
 
@@ -203,6 +204,31 @@ def test_status_php(aio):
     assert aio.status()["maintenance"] is True
     aio.docker.cli("stop", "nextcloud-aio-nextcloud")
     assert aio.status() is None
+
+
+def test_environment_that_aio_knows_is_kept(aio):
+    """Even empty: the apache port is lost."""
+    aio.install()
+    aio.run(START_CONTAINERS="1", APACHE_PORT="", UNKNOWN="1")
+    assert aio.config["apache_port"] == "" and "UNKNOWN" not in aio.config_path.read_text()
+    assert aio.did("php", "persisted", name="APACHE_PORT")
+
+
+def test_a_remote_repository(aio, folder):
+    """The first run makes a key and fails; once the key is let in, borg goes over ssh."""
+    with Sshd(folder / "sshd", command="") as sshd:
+        aio.install(location="", remote=sshd.location(folder / "far"))
+        aio.run(**BACKUP)
+        assert aio.state(BORG)["ExitCode"] == 1 and aio.archives() == []
+        scenarios.assert_borg_log(["BORG_FIRST_KEY", "BORG_KEY"], scenarios.borg_stdout(aio))
+        with open(folder / "sshd/authorized_keys", "a") as keys:
+            keys.write((aio.data / "id_borg.pub").read_text())
+        aio.run(**BACKUP)
+        assert aio.state(BORG)["ExitCode"] == 0 and len(aio.archives()) == 1, aio.log()
+        assert (folder / "far/config").exists()
+        assert (aio.data / "borg.config").read_bytes() == b""
+        binds = aio.docker.inspect(BORG)["HostConfig"]["Binds"]
+        assert not any("/mnt/borgbackup" in b for b in binds)
 
 
 def test_a_full_disk(aio):
