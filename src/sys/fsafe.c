@@ -1,7 +1,5 @@
 #include "sys/fsafe.h"
 
-#include "base/mem.h"
-
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -56,20 +54,50 @@ static bool put(int dir, const char *part, const char *name, bool replace, struc
     return fsync(dir) == 0 || fail(e, "make durable", name);
 }
 
-bool fsafe_write(int dir, const char *name, const void *bytes, size_t n, mode_t mode, bool replace,
-                 struct err *e)
+/* Owner before mode: a change of owner takes bits of the mode away. */
+static bool take_after(int fd, const struct stat *as)
 {
-    AUTO_FREE char *part = mem_printf(".%s.%08x.new", name, randombytes_random());
-    if (!part)
-        return err_set(e, ERR_NO_MEMORY, "no memory to write a file");
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return false;
+    bool owned = st.st_uid == as->st_uid && st.st_gid == as->st_gid;
+    return (owned || fchown(fd, as->st_uid, as->st_gid) == 0) &&
+           fchmod(fd, as->st_mode & 07777) == 0;
+}
+
+static bool write_part(int dir, const char *name, const void *bytes, size_t n, mode_t mode,
+                       const struct stat *as, char part[FSAFE_PART], struct err *e)
+{
+    int len = snprintf(part, FSAFE_PART, ".%s.%08x.new", name, randombytes_random());
+    if (len < 0 || len >= FSAFE_PART)
+        return err_set(e, ERR_UNAVAILABLE, "the name %.64s… is too long", name);
     int fd = openat(dir, part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return fail(e, "write", name);
-    bool ok = fsafe_write_all(fd, bytes, n) && fchmod(fd, mode) == 0 && fsync(fd) == 0;
+    bool ok = fsafe_write_all(fd, bytes, n) && (as ? take_after(fd, as) : fchmod(fd, mode) == 0) &&
+              fsync(fd) == 0;
     if (!ok)
         (void)fail(e, "write", name);
-    ok = close(fd) == 0 && ok;
-    ok = ok && put(dir, part, name, replace, e);
+    if (close(fd) != 0 && ok)
+        ok = fail(e, "write", name);
+    if (!ok)
+        (void)unlinkat(dir, part, 0);
+    return ok;
+}
+
+bool fsafe_aside(int dir, const char *name, const void *bytes, size_t n, const struct stat *as,
+                 char part[FSAFE_PART], struct err *e)
+{
+    return write_part(dir, name, bytes, n, 0, as, part, e);
+}
+
+bool fsafe_write(int dir, const char *name, const void *bytes, size_t n, mode_t mode, bool replace,
+                 struct err *e)
+{
+    char part[FSAFE_PART];
+    if (!write_part(dir, name, bytes, n, mode, NULL, part, e))
+        return false;
+    bool ok = put(dir, part, name, replace, e);
     if (!ok)
         (void)unlinkat(dir, part, 0);
     return ok;

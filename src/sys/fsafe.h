@@ -22,6 +22,11 @@ int fsafe_dir(const char *path, struct err *e);
  * taken, by whatever. On failure the old file stands. */
 bool fsafe_write(int dir, const char *name, const void *bytes, size_t n, mode_t mode, bool replace,
                  struct err *e);
+/* The first half of it, for a file that is somebody else's: writes the bytes aside, durably, with
+ * owner and mode of `as`; `part` gets the name that is then to be renamed or removed. */
+enum { FSAFE_PART = 288 };
+bool fsafe_aside(int dir, const char *name, const void *bytes, size_t n, const struct stat *as,
+                 char part[FSAFE_PART], struct err *e);
 /* Reads a regular file of at most out->max bytes (appended); `st` may be NULL. ERR_NOT_FOUND when
  * there is none, ERR_UNAVAILABLE when it is no regular file, too long or unreadable. */
 bool fsafe_read(int dir, const char *name, struct buf *out, struct stat *st, struct err *e);

@@ -1,7 +1,5 @@
 #include "sys/fsafe.h"
 
-#include "base/mem.h"
-
 #include <dirent.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -153,14 +151,33 @@ static void only_what_a_crash_left_is_swept(void **state)
     assert_int_equal(entries(false), 2);
 }
 
+static void what_is_put_aside_has_the_owner_and_mode_of_the_other(void **state)
+{
+    struct err e = {0};
+    struct stat as, st;
+    char part[FSAFE_PART];
+    assert_true(fsafe_write(dir, "one", "first", 5, 0640, false, &e));
+    assert_int_equal(fstatat(dir, "one", &as, 0), 0);
+    if (geteuid() == 0)
+        as.st_uid = as.st_gid = 33;
+    assert_true(fsafe_aside(dir, "one", "second", 6, &as, part, &e));
+    assert_text("one", "first");
+    assert_text(part, "second");
+    assert_int_equal(fstatat(dir, part, &st, 0), 0);
+    assert_true(st.st_uid == as.st_uid && st.st_gid == as.st_gid && st.st_mode == as.st_mode);
+    fsafe_sweep(dir);
+    assert_int_equal(entries(false), 1);
+}
+
 static void a_failed_write_leaves_the_old_file(void **state)
 {
     struct err e = {0};
     assert_true(fsafe_write(dir, "one", "first", 5, 0600, false, &e));
-    (void)mem_fail_at(1);
-    assert_false(fsafe_write(dir, "one", "second", 6, 0600, true, &e));
-    (void)mem_fail_at(0);
-    assert_int_equal(e.code, ERR_NO_MEMORY);
+    char long_name[FSAFE_PART];
+    memset(long_name, 'x', sizeof long_name - 1);
+    long_name[sizeof long_name - 1] = '\0';
+    assert_false(fsafe_write(dir, long_name, "second", 6, 0600, true, &e));
+    assert_int_equal(e.code, ERR_UNAVAILABLE);
     int gone = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     (void)close(gone);
     assert_false(fsafe_write(gone, "one", "second", 6, 0600, true, &e));
@@ -180,6 +197,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(renaming_never_replaces, setup, teardown),
         cmocka_unit_test_setup_teardown(only_what_a_crash_left_is_swept, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_put_aside_has_the_owner_and_mode_of_the_other,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(a_failed_write_leaves_the_old_file, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
