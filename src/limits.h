@@ -314,6 +314,19 @@ enum {
     REPO_CREATE_DEADLINE_S = 600, /* making a repository: a few files */
 };
 
+/* ---- Nextcloud AIO's files ---- */
+enum {
+    AIO_CONFIG_BYTES = 1024 * 1024,   /* configuration.json: a large one has 20 KiB */
+    AIO_LIST_BYTES = 4 * 1024 * 1024, /* backup_archives.list: 60 bytes an archive */
+    AIO_SMALL_BYTES = 64 * 1024,      /* borg.config has 2 KiB, daily_backup_time three lines */
+    CONFIG_FILE_WINDOW_MS =
+        2,                    /* from the last look at it to its replacement, other writers' time */
+    CONFIG_FILE_LOOKS = 50,   /* looks that took longer than that before it is a failure */
+    CONFIG_FILE_TRIES = 20,   /* changes begun anew because another writer was faster … */
+    CONFIG_FILE_PAUSE_MS = 5, /* … this far apart: PHP writes it within a millisecond */
+    CONFIG_FILE_READS = 5,    /* readings of a file that is just being written in place */
+};
+
 /* ---- configurations ---- */
 enum {
     LIMIT_YAML = 256 * 1024,            /* one configuration file: a large one has 20 KiB */
