@@ -316,9 +316,9 @@ enum {
 
 /* ---- Nextcloud AIO's files ---- */
 enum {
-    AIO_CONFIG_BYTES = 1024 * 1024,   /* configuration.json: a large one has 20 KiB */
     AIO_LIST_BYTES = 4 * 1024 * 1024, /* backup_archives.list: 60 bytes an archive */
     AIO_SMALL_BYTES = 64 * 1024,      /* borg.config has 2 KiB, daily_backup_time three lines */
+    AIO_TARGET_JOURNAL_BYTES = 256 * 1024, /* ten targets, each letter of them escaped */
     CONFIG_FILE_WINDOW_MS =
         2,                    /* from the last look at it to its replacement, other writers' time */
     CONFIG_FILE_LOOKS = 50,   /* looks that took longer than that before it is a failure */

@@ -13,8 +13,8 @@ enum crash_step {
 };
 
 #ifdef TEST_BUILD
-/* Before any thread: the process is killed (SIGKILL) when it first comes to the step. False: there
- * is none of that name. */
+/* Before any thread: the process is killed (SIGKILL) when it comes to the step for the first time,
+ * or with "name:N" for the N-th. False: there is none of that name. */
 bool crash_at(const char *name);
 const char *crash_step_name(enum crash_step s);
 void crash_step(enum crash_step s);

@@ -1,11 +1,18 @@
 /* target: AIO's backup target, switched for a while and put back whatever happens.
  *
- * What would have to be put back — both keys, borg.config, backup_archives.list (aio.md §4.6) —
- * is written to a journal in STATE_DIR/aio (0700, files 0600: borg.config holds a repository's key,
- * locked by its passphrase) and fsynced before the first change. The journal goes when everything
- * has been put back and read again. While there is one no other run may start; at our start it is
- * replayed as soon as no AIO run is active (aio/recover). borg.config is kept for each target,
- * since AIO keeps only the last one's. Blocks; a task's thread, one at a time. */
+ * What would have to be put back (both keys; borg.config, without which AIO's borgbackup refuses to
+ * back up and which it deletes when a first backup fails; backup_archives.list, which each run
+ * rewrites for its own target) is written to a journal in STATE_DIR/aio (0700, files 0600:
+ * borg.config holds a repository's key, locked by its passphrase) and fsynced before the first
+ * change. The journal goes when everything has been put back and read again. While there is one no
+ * other run may start; at our start it is replayed as soon as no AIO run is active. borg.config is
+ * kept for each target, since AIO keeps only the last one's.
+ *
+ * AIO's folder is part of what borg reads, and a file that changes meanwhile makes AIO drop the
+ * archive as failed. So target_switch and target_set only while no run is active,
+ * target_switch_next and target_put_back only after the borgbackup container has died,
+ * target_finish and target_stay when the run is over. The others touch nothing of AIO's and may be
+ * called at any time. Blocks; a task's thread or a worker, one at a time. */
 #ifndef AIO_TARGET_H
 #define AIO_TARGET_H
 
@@ -28,28 +35,44 @@ struct target_journal {
 };
 
 /* Writes the journal, then switches: borg.config of that target (or none, for its first backup),
- * then the keys. On failure what was changed is back, or the journal stands (ERR_TARGET_SWITCHED:
- * target_put_back will be tried again). */
+ * then the keys. `j->original` is ignored: it is what the file says now. When the target is AIO's
+ * own nothing changes, but a borg.config that the run loses is put back all the same.
+ * ERR_TARGET_SWITCHED when there is a journal already; on any other failure what was changed is
+ * back and the journal gone, or it stands (ERR_TARGET_SWITCHED too: target_put_back will be tried
+ * again). */
 bool target_switch(const struct aio_context *x, const struct target_journal *j, struct err *e);
-/* The next target of the same downtime: the journal's original stays. */
+/* The next target of the same downtime: the journal's original stays. On failure the journal stands
+ * and target_put_back must follow. */
 bool target_switch_next(const struct aio_context *x, const struct aio_target *t, struct err *e);
 /* After the borgbackup container has died: keeps the target's borg.config for the next time, puts
- * keys, borg.config and list back, reads them again. The journal stays. Idempotent. */
+ * keys, borg.config and list back, reads them again. After a run for AIO's own target its list and
+ * borg.config are the new originals. Keys that are neither the original nor one of our temporary
+ * targets are somebody else's decision and stay. The journal stays. Idempotent; true without a
+ * journal. */
 bool target_put_back(const struct aio_context *x, struct err *e);
-/* Everything is back and the run is over: verified once more (the keys are set again if a writer
- * of AIO brought the temporary ones back), then the journal goes. */
+/* Everything was put back and the run is over: verified once more (the keys are set again if a
+ * writer of AIO brought temporary ones back), then the journal goes. ERR_TARGET_SWITCHED when it
+ * was not put back. True without a journal. */
 bool target_finish(const struct aio_context *x, struct err *e);
-/* False without a journal (e->code ERR_NOT_FOUND) or with one that cannot be read. */
+/* Instead of the two: the run's target stays AIO's own, the journal goes. */
+bool target_stay(const struct aio_context *x, struct err *e);
+/* The borgbackup container said "Repository successfully initialized.": should its first backup
+ * fail and AIO delete borg.config, that target gets an empty one the next time (AIO only asks
+ * whether there is one), so that it is not refused for ever. Before target_put_back; touches
+ * nothing of AIO's. */
+bool target_initialised(const struct aio_context *x, struct err *e);
+/* False without a journal (ERR_NOT_FOUND) or with one that cannot be read (ERR_UNAVAILABLE). One of
+ * target_set has an empty job_id. */
 bool target_journal_read(const struct aio_context *x, struct target_journal *out, struct err *e);
-/* Changes what a start after our death is told; durable. */
+/* Changes what a start after our death is told (original and intended stay); durable. */
 bool target_journal_write(const struct aio_context *x, const struct target_journal *j,
                           struct err *e);
-/* Changes the target for good (POST /nextcloud/backup-target); journalled like the others. */
-bool target_set(const struct aio_context *x, const struct aio_target *t, struct err *e);
+/* Changes the target for good; journalled like the others, so that a crash on the way leaves the
+ * old one. borg.config and list are those of the new target as last seen, or none. `previous` (may
+ * be NULL) gets the old target, also when it is the same. Errors as target_switch. */
+bool target_set(const struct aio_context *x, const struct aio_target *t,
+                struct aio_target *previous, struct err *e);
 
 void aio_target_write(const struct aio_target *t, struct jsonw *w); /* {host_location,…,mode} */
-
-/* ---- tests: where a crash may be asked for (--crash-at=STEP of test builds) ---- */
-extern const char *const target_steps[]; /* ended by NULL */
 
 #endif
