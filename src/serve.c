@@ -1,6 +1,7 @@
 #include "serve.h"
 
 #include "aio_settings.h"
+#include "api/aio_audit.h"
 #include "api/app.h"
 #include "api/auth.h"
 #include "api/feed.h"
@@ -203,6 +204,8 @@ static bool open_children(struct err *e)
     d.app.tasks = tasks_new(&d.loop, e);
     if (!d.app.tasks)
         return false;
+    d.app.aio_means = (struct aio_job_means){
+        .tasks = d.app.tasks, .context = &d.app.aio, .executed = aio_audit_executed, .arg = &d.app};
     d.app.resolve = resolve_new(&d.loop, &set);
     if (!d.app.resolve)
         return err_set(e, ERR_NO_MEMORY, "no memory");

@@ -4,6 +4,7 @@
 #define API_APP_H
 
 #include "aio/context.h"
+#include "aio/job.h"
 #include "backup/repo/resolve.h"
 #include "backup/run/borgmatic.h"
 #include "config.h"
@@ -31,7 +32,8 @@ struct tasks;
 struct app {
     uv_loop_t *loop;
     struct config *config;
-    struct aio_context aio; /* what AIO's workflow needs of the settings */
+    struct aio_context aio;         /* what AIO's workflow needs of the settings */
+    struct aio_job_means aio_means; /* … and what its jobs do */
     struct store *store;
     struct hub *hub;
     struct jobs *jobs;

@@ -129,7 +129,11 @@ static void on_timer(uv_timer_t *t)
     struct await *a = t->data;
     struct job *j = a->job;
     job_unwatch(j, a);
-    call_job_started(finish(a), 202, j);
+    struct call *c = finish(a);
+    if (c->late)
+        c->late(c, j);
+    else
+        call_job_started(c, 202, j);
 }
 
 void call_await_job(struct call *c, struct job *j, int wait_s)

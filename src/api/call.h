@@ -60,6 +60,8 @@ struct call {
     void (*members)(struct call *c, struct jsonw *w, const struct job *j);
     /* The same for one that ended badly. */
     void (*fault_members)(struct call *c, struct jsonw *w, const struct job *j);
+    /* Answers when the time that the answer waits is over and the job is not; NULL: 202. */
+    void (*late)(struct call *c, struct job *j);
     void *state; /* the handler's own, in the arena */
     const char
         *idempotency_key; /* for job_spec, with call_fingerprint (api/idempotency); or NULL */
