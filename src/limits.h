@@ -188,12 +188,17 @@ enum {
 
 /* ---- Nextcloud AIO: does it serve, may a run begin? ---- */
 enum {
-    SERVICE_CONNECT_MS = 3000,  /* to a container or a host near by … */
-    SERVICE_ASK_MS = 8000,      /* … and status.php, which asks Nextcloud's database … */
-    SERVICE_ALL_MS = 20 * 1000, /* … and no further host is tried after this */
-    SERVICE_REPLY = 16 * 1024,  /* status.php says some 200 bytes */
-    SERVICE_LOOK_MS = 2000,     /* how often it is asked while it is waited for */
+    SERVICE_CONNECT_MS = 3000,         /* to a container or a host near by … */
+    SERVICE_ASK_MS = 8000,             /* … and status.php, which asks Nextcloud's database … */
+    SERVICE_ALL_MS = 20 * 1000,        /* … and no further host is tried after this */
+    SERVICE_REPLY = 16 * 1024,         /* status.php says some 200 bytes */
+    SERVICE_LOOK_MS = 2000,            /* how often it is asked while it is waited for */
+    PREFLIGHT_CONNECT_MS = 5000,       /* to a remote target's host */
+    PREFLIGHT_WALK_MS = 20 * 1000,     /* a repository's segments are counted so long */
+    PREFLIGHT_BORG_CONFIG = 64 * 1024, /* borg.config: a key and a few lines */
 };
+
+#define PREFLIGHT_SPACE_MIN (2ULL << 30) /* AIO has borg keep 2 GiB of the target's disk free */
 
 /* ---- what is known of the outside, and of ourselves ---- */
 enum {

@@ -61,6 +61,9 @@ bool target_stay(const struct aio_context *x, struct err *e);
  * whether there is one), so that it is not refused for ever. Before target_put_back; touches
  * nothing of AIO's. */
 bool target_initialised(const struct aio_context *x, struct err *e);
+/* There is a borg.config kept for that target: its next backup is not its first. Not for AIO's own
+ * target, whose borg.config is in its place. */
+bool target_kept(const struct aio_context *x, const struct aio_target *t);
 /* False without a journal (ERR_NOT_FOUND) or with one that cannot be read (ERR_UNAVAILABLE). One of
  * target_set has an empty job_id. */
 bool target_journal_read(const struct aio_context *x, struct target_journal *out, struct err *e);

@@ -207,3 +207,14 @@ bool file_place(const struct places *p, const struct journal *g, const struct ai
     buf_wipe(&text);
     return ok;
 }
+
+bool target_kept(const struct aio_context *x, const struct aio_target *t)
+{
+    struct places p;
+    char name[KEPT_NAME];
+    kept_name(FILE_BORG_CONFIG, t, name);
+    bool there =
+        places_open_own(x, &p, NULL) && faccessat(p.own, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    places_close(&p);
+    return there;
+}

@@ -125,6 +125,27 @@ bool exec_inspect(struct engine *en, const char *id, struct exec_state *out, str
     return true;
 }
 
+bool exec_permitted(struct engine *en, struct err *e)
+{
+    static const char path[] = "/exec/"
+                               "0000000000000000000000000000000000000000000000000000000000000000"
+                               "/start";
+    struct err why = {0};
+    const struct engine_ask a = {.method = "POST",
+                                 .path = path,
+                                 .body = "{\"Detach\":true,\"Tty\":false}",
+                                 .needs = NEED_EXEC | NEED_POST,
+                                 .forgettable = true};
+    json_decref(engine_ask_json(en, &a, &why));
+    if (why.code == ERR_NOT_FOUND)
+        return true;
+    if (why.code == ERR_NONE)
+        (void)err_set(&why, ERR_DOCKER, "the Docker Engine started an exec that does not exist");
+    if (e)
+        *e = why;
+    return false;
+}
+
 /* ---- run to the end ---- */
 
 struct running {

@@ -33,6 +33,10 @@ struct exec_state {
 };
 bool exec_inspect(struct engine *en, const char *id, struct exec_state *out, struct err *e);
 
+/* May commands be executed, as far as a proxy has a say? Asked by starting an exec that does not
+ * exist, which the Engine refuses with "no such". False and `e`; engine_hint says what to allow. */
+bool exec_permitted(struct engine *en, struct err *e);
+
 /* Runs it to its end or for `ms`, keeping at most `max` bytes of each stream (the tail).
  * ERR_TIMEOUT says that it goes on. */
 struct exec_result {
