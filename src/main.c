@@ -1,4 +1,5 @@
 /* One program, several uses: the name it is called by, or its first word, decides. */
+#include "aio/crash.h"
 #include "api/openapi.h"
 #include "backup/control/control.h"
 #include "backup/restore/confine.h"
@@ -66,6 +67,25 @@ static int check_config(void)
     return sound ? EX_OK : EX_CONFIG;
 }
 
+#ifdef TEST_BUILD
+static int list_crash_steps(void)
+{
+    for (int i = 0; i < CRASH_STEPS; i++)
+        (void)printf("%s\n", crash_step_name((enum crash_step)i));
+    return EX_OK;
+}
+
+/* serve, to be killed at that step. */
+static const char *crash_word(const char *word)
+{
+    static const char option[] = "--crash-at=";
+    size_t n = sizeof option - 1;
+    return strncmp(word, option, n) == 0 && crash_at(word + n) ? "serve" : word;
+}
+#else
+#define crash_word(word) (word)
+#endif
+
 static const char *called_as(const char *argv0)
 {
     const char *slash = strrchr(argv0, '/');
@@ -85,7 +105,7 @@ int main(int argc, char **argv)
         return confine_main(argc, argv);
     if (strcmp(name, PTY_PROGRAM) == 0)
         return pty_main(argc, argv);
-    const char *word = argc > 1 ? argv[1] : "serve";
+    const char *word = crash_word(argc > 1 ? argv[1] : "serve");
     if (argc > 2) {
         (void)fprintf(stderr, "borgmatic-api: too many arguments; see --help\n");
         return EX_USAGE;
@@ -95,6 +115,10 @@ int main(int argc, char **argv)
         return EX_OSERR;
     if (strcmp(word, "serve") == 0)
         return serve();
+#ifdef TEST_BUILD
+    if (strcmp(word, "--list-crash-steps") == 0)
+        return list_crash_steps();
+#endif
     if (strcmp(word, "healthcheck") == 0)
         return healthcheck();
     if (strcmp(word, "--check-config") == 0)

@@ -1,6 +1,8 @@
 /* THE table: what the daemon answers. Rate limits are those of the reference API. */
 #include "api/route.h"
 
+#include "aio/config_file.h"
+#include "api/handlers/aio_target.h"
 #include "api/handlers/archives.h"
 #include "api/handlers/backup.h"
 #include "api/handlers/configs.h"
@@ -52,5 +54,7 @@ const struct route routes[] = {
 #include "api/routes/export.def"
 
 #include "api/routes/restore.def"
+
+#include "api/routes/aio_target.def"
 };
 const size_t route_count = sizeof routes / sizeof *routes;
