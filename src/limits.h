@@ -363,6 +363,7 @@ enum {
     AIO_MASTER_BACK_MS = 20 * 60 * 1000, /* a mastercontainer that is replaced comes back */
     AIO_TAKEOVER_MS = 150 * 1000,        /* AIO's own run, which its lock file makes it begin */
     AIO_SERVICE_MS = 15 * 60 * 1000,     /* Nextcloud updates its apps when it starts */
+    AIO_SERVICE_ABSENT_MS = 60 * 1000,   /* … and what does not run at all is started again */
     AIO_PASSES = 3,                      /* execs of one run: it may replace the mastercontainer */
     AIO_RUN_MS = 47 * 3600 * 1000,       /* a run as a whole; then it is left with its journal */
 };
