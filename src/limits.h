@@ -359,6 +359,8 @@ enum {
     AIO_AGAIN_MS = 2000,            /* a broken stream or an absent Engine is tried again */
     AIO_END_MS = 10 * 1000,         /* after the script's last line its stream ends soon … */
     AIO_LOG_END_MS = 15 * 1000,     /* … and so does the log of a container that has died */
+    AIO_LOG_SOON_MS = 5000,         /* … mostly at once: before the target is put back */
+    AIO_LOG_LOOK_MS = 50,
     AIO_ENGINE_BACK_MS = 15 * 60 * 1000, /* an Engine that is restarted comes back */
     AIO_MASTER_BACK_MS = 20 * 60 * 1000, /* a mastercontainer that is replaced comes back */
     AIO_TAKEOVER_MS = 150 * 1000,        /* AIO's own run, which its lock file makes it begin */

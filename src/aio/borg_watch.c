@@ -74,7 +74,7 @@ static void take_new(struct borg_watch *b, const char *id, const json_t *inspect
     b->ended = false;
     b->mode_as_meant = ran && strcmp(ran, mode) == 0;
     b->target_as_meant = !target || goes_to(inspect, target);
-    b->succeeded = b->stats = b->discarded = b->update_failed = false;
+    b->initialised = b->succeeded = b->stats = b->discarded = b->update_failed = false;
     b->reason[0] = b->last[0] = b->warning[0] = '\0';
     buf_reset(&b->tail);
 }
@@ -147,6 +147,8 @@ enum aio_stage borg_watch_line(struct borg_watch *b, const char *line, size_t n)
     enum aio_stage stage = aio_borg_line(text, &mark);
     if (mark == AIO_MARK_BORG_SUCCEEDED)
         b->succeeded = true;
+    else if (mark == AIO_MARK_BORG_INITIALISED)
+        b->initialised = true;
     else if (mark == AIO_MARK_BORG_STATS)
         b->stats = true;
     else if (mark == AIO_MARK_BORG_DISCARDED)

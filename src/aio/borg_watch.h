@@ -24,7 +24,7 @@ struct borg_watch {
     bool oom;
     json_t *after; /* its State when it had ended */
     /* what its log said */
-    bool succeeded, stats, discarded, update_failed;
+    bool initialised, succeeded, stats, discarded, update_failed;
     char reason[256], last[256], warning[256];
     struct buf tail; /* AIO_LOG_TAIL */
 };

@@ -173,11 +173,6 @@ static bool prepare(struct run *r)
 
 /* ---- the run ---- */
 
-static bool differs(const struct run *r, const struct aio_target *t)
-{
-    return !aio_target_equal(t, &r->out->preflight.settings.target);
-}
-
 static const char *mode_of(const struct aio_wants *w)
 {
     if (w->daily_backup)
@@ -195,7 +190,7 @@ static enum run_end single(struct run *r, struct aio_verdict *v)
     const struct aio_target *t = &b->target;
     if (mode_of(w))
         r->out->backup_count = 1;
-    if (w->target_count && differs(r, t) && !run_switch(r, t, true, &r->why))
+    if (w->target_count && !run_switch(r, t, true, &r->why))
         return RUN_NOT_BEGUN;
     enum run_end end = run_exec(r, &flags, mode_of(w), w->daily_backup ? t : NULL);
     if (end == RUN_LEFT)
@@ -212,20 +207,17 @@ static enum run_end single(struct run *r, struct aio_verdict *v)
 
 static void finish_target(struct run *r, struct aio_verdict *v)
 {
+    char before[sizeof v->sentence];
     struct err e = {0};
     if (!r->target_journal)
         return;
-    const struct aio_target last = r->w->targets[r->w->target_count - 1];
-    if (target_put_back(r->x, &e) && target_finish(r->x, &e))
-        r->out->target_restored = true;
-    if (r->out->target_restored && !r->w->restore_after) {
-        r->out->target_restored = false;
-        (void)target_set(r->x, &last, &e);
-    }
-    if (e.code == ERR_NONE)
+    bool restore = r->w->restore_after;
+    bool ok =
+        restore ? target_put_back(r->x, &e) && target_finish(r->x, &e) : target_stay(r->x, &e);
+    r->out->target_restored = ok && restore;
+    if (ok)
         return;
-    r->out->left = !r->out->target_restored && r->w->restore_after;
-    char before[sizeof v->sentence];
+    r->out->left = true;
     (void)snprintf(before, sizeof before, "%s", v->sentence);
     aio_verdict_say(v, AIO_GRADE_FAILED, "target_not_restored", ERR_TARGET_SWITCHED,
                     "AIO's target could not be put back (%.180s), which is tried again; %.120s",

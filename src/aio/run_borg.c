@@ -31,12 +31,18 @@ static void began(struct run *r, const json_t *inspect)
     crash_step(CRASH_RUN_BORG_STARTED);
 }
 
+/* Its log says whether it made the repository, which has to be known before the target's files are
+ * put away; the script looks for the container's end only every 30 s. */
 static void died(struct run *r)
 {
+    uint64_t until = follow_now_ms() + run_paced(r, AIO_LOG_SOON_MS);
     r->died_ms = follow_now_ms();
     follow_borg_died(r->follow);
     find_archive(r);
     crash_step(CRASH_RUN_BORG_DIED);
+    while (!follow_borg_read(r->follow) && follow_now_ms() < until &&
+           follow_wait(r->follow, AIO_LOG_LOOK_MS)) {
+    }
     run_put_back(r);
 }
 
@@ -68,7 +74,11 @@ bool run_borg_settled(struct run *r, uint64_t now)
 void run_put_back(struct run *r)
 {
     struct err e = {0};
-    if (!r->switched || !r->w->restore_after)
+    if (!r->switched)
+        return;
+    if (r->borg.initialised)
+        (void)target_initialised(r->x, &e);
+    if (!r->w->restore_after)
         return;
     if (target_put_back(r->x, &e)) {
         r->switched = false;

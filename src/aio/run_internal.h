@@ -116,7 +116,8 @@ bool run_see_to_service(struct run *r, struct aio_verdict *v);
 
 /* ---- run_targets: several targets in one downtime ---- */
 enum run_end run_targets(struct run *r, struct aio_verdict *v);
-/* Switches to a target unless it is AIO's own; `first`: the journal is made. */
+/* Switches to a target under the journal; `first`: makes it. On failure what could be put back is.
+ */
 bool run_switch(struct run *r, const struct aio_target *t, bool first, struct err *e);
 
 bool run_init(struct run *r, struct engine *en, const struct aio_context *x,

@@ -4,16 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* aio_look_busy's sense, the other way round: what the target is now. */
-static const struct aio_target *own(const struct run *r)
-{
-    return &r->out->preflight.settings.target;
-}
-
 bool run_switch(struct run *r, const struct aio_target *t, bool first, struct err *e)
 {
-    struct target_journal j = {.original = *own(r),
-                               .intended = *t,
+    struct target_journal j = {.intended = *t,
                                .stack_was_up = r->journal.stack_was_up,
                                .start_after = r->journal.start_after,
                                .began_ms = r->journal.began_ms};
@@ -21,13 +14,13 @@ bool run_switch(struct run *r, const struct aio_target *t, bool first, struct er
     (void)snprintf(j.master_id, sizeof j.master_id, "%s", r->journal.master_id);
     (void)snprintf(j.borg_id, sizeof j.borg_id, "%s", r->journal.borg_id);
     bool ok = first ? target_switch(r->x, &j, e) : target_switch_next(r->x, t, e);
-    if (ok || e->code == ERR_TARGET_SWITCHED)
-        r->target_journal = true;
-    if (!ok)
-        return false;
-    r->switched = true;
-    crash_step(CRASH_RUN_SWITCHED);
-    return true;
+    bool journal = ok || !first || e->code == ERR_TARGET_SWITCHED;
+    r->target_journal = r->switched = journal;
+    if (!ok && journal)
+        run_put_back(r);
+    if (ok)
+        crash_step(CRASH_RUN_SWITCHED);
+    return ok;
 }
 
 static void not_begun(struct aio_backup *b, struct aio_verdict *v, const char *word,

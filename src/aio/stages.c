@@ -62,6 +62,7 @@ static const struct row script_rows[] = {
 /* backupscript.sh and what borg 1.4 itself prints; the first row that fits counts. */
 static const struct row borg_rows[] = {
     {WHOLE, "Initializing repository...", AIO_BACKING_UP, AIO_MARK_NONE},
+    {WHOLE, "Repository successfully initialized.", AIO_BACKING_UP, AIO_MARK_BORG_INITIALISED},
     {WHOLE, "Performing backup...", AIO_BACKING_UP, AIO_MARK_NONE},
     {WHOLE, "Starting the backup...", AIO_BACKING_UP, AIO_MARK_NONE},
     {WHOLE, "Pruning the archives...", AIO_PRUNING, AIO_MARK_NONE},

@@ -36,6 +36,7 @@ enum aio_mark {
     AIO_MARK_CONTRADICTION, /* nothing was done: backup and check at once */
     AIO_MARK_WRONG,         /* "Something seems to be wrong: …" */
     /* of the borgbackup container's log */
+    AIO_MARK_BORG_INITIALISED,   /* it made the repository */
     AIO_MARK_BORG_STATS,         /* borg came to the end of the archive, maybe with warnings */
     AIO_MARK_BORG_DISCARDED,     /* the archive of a failed backup is deleted */
     AIO_MARK_BORG_SUCCEEDED,     /* the success line of a backup or check */

@@ -87,7 +87,7 @@ static void the_borgbackup_container_tells_how_far_it_is(void **state)
 {
     static const struct said rows[] = {
         {"Initializing repository...", AIO_BACKING_UP, AIO_MARK_NONE},
-        {"Repository successfully initialized.", AIO_STAGE_NONE, AIO_MARK_NONE},
+        {"Repository successfully initialized.", AIO_BACKING_UP, AIO_MARK_BORG_INITIALISED},
         {"Performing backup...", AIO_BACKING_UP, AIO_MARK_NONE},
         {"Starting the backup...", AIO_BACKING_UP, AIO_MARK_NONE},
         {"Creating archive at \"/mnt/borgbackup/borg::20260101_040000-nextcloud-aio\"",
