@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+enum { SHORT_ID = 12 }; /* as docker shows it */
+
 static void copy(char *out, size_t size, const char *text)
 {
     (void)snprintf(out, size, "%s", text);
@@ -63,7 +65,8 @@ void aio_container_write(const struct aio_container *c, struct jsonw *w)
 {
     int64_t since = c->running ? c->started_ms : c->finished_ms ? c->finished_ms : c->started_ms;
     jsonw_begin_object(w);
-    jsonw_kstr(w, "id", c->id);
+    jsonw_key(w, "id");
+    jsonw_strn(w, c->id, strnlen(c->id, SHORT_ID));
     jsonw_kstr(w, "name", c->name);
     jsonw_kstr(w, "image", c->image);
     jsonw_kstr(w, "status", c->status);

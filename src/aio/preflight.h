@@ -48,6 +48,6 @@ struct preflight {
 /* False and `e` only when it was to stop; everything else is a finding. */
 bool preflight_run(struct engine *en, const struct aio_context *x, const struct preflight_wants *w,
                    struct preflight *out, struct err *e);
-void preflight_write(const struct preflight *p, struct jsonw *w); /* {passed,checks:[…]} */
+void preflight_write(const struct preflight *p, struct jsonw *w); /* members: passed, checks:[…] */
 
 #endif

@@ -32,7 +32,8 @@ bool aio_service_up(const struct aio_service *s);
 /* Asks until it serves or `ms` have passed (then true, and aio_service_up says no). */
 bool aio_service_wait(struct engine *en, const struct aio_context *x, unsigned ms,
                       struct aio_service *out, struct err *e);
-/* The members of an object that is open: containers, port, status, … */
+/* {containers,port,status,installed,maintenance,needs_db_upgrade,version,host,port_number,problem}
+ */
 void aio_service_write(const struct aio_service *s, struct jsonw *w);
 
 #endif

@@ -89,6 +89,7 @@ bool aio_service_up(const struct aio_service *s)
 
 void aio_service_write(const struct aio_service *s, struct jsonw *w)
 {
+    jsonw_begin_object(w);
     jsonw_kbool(w, "containers", s->containers);
     jsonw_kbool(w, "port", s->port);
     jsonw_kbool(w, "status", s->status);
@@ -103,4 +104,5 @@ void aio_service_write(const struct aio_service *s, struct jsonw *w)
     else
         jsonw_null(w);
     jsonw_kstr(w, "problem", s->problem[0] ? s->problem : NULL);
+    jsonw_end_object(w);
 }
