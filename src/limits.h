@@ -180,10 +180,7 @@ enum {
     EXEC_BODY = 16 * 1024,            /* the whitelist's longest command has less than 1 KiB */
     EXEC_LOOK_FIRST_MS = 20,          /* an exec whose stream has ended is asked for its code … */
     EXEC_LOOK_MS = 1000,              /* … at last so often, when it was only cut */
-    DOCKER_LISTED = 4096,             /* containers or volumes of one answer */
-    WHITELIST_ENV = 32,       /* variables of one question whether a command is allowed … */
-    WHITELIST_TEXT = 256,     /* … and the length of each of its texts */
-    ENGINE_HEADER = 8 * 1024, /* a header line that is looked at */
+    ENGINE_HEADER = 8 * 1024,         /* a header line that is looked at */
 };
 
 /* ---- Nextcloud AIO: does it serve, may a run begin? ---- */
@@ -213,7 +210,14 @@ enum {
 
 /* ---- emergencies ---- */
 enum {
-    LIMIT_HOLD = 64 * 1024, /* the record of a hold: escaping can grow its texts */
+    LIMIT_HOLD = 64 * 1024,  /* the record of a hold: escaping can grow its texts */
+    EMERGENCY_JOBS = 128,    /* jobs of ours that one shutdown names: all that can be at one time */
+    EMERGENCY_LOOK_MS = 100, /* how often it looks whether they have ended … */
+    EMERGENCY_JOBS_MS = END_INT_MS + END_TERM_MS + END_KILL_MS + 13 * 1000, /* … and how long */
+    EMERGENCY_AIO_MS = 5 * 1000,   /* a workflow of AIO's cannot be ended where it is at work */
+    EMERGENCY_TASK_MS = 30 * 1000, /* a task is waited for while all are taken */
+    EMERGENCY_S =
+        4 * 3600, /* the whole: the graces of all containers add up to less than an hour */
     PRESENCE_PROGRAMS = 64, /* borgs and borgmatics of this machine that are named … */
     PRESENCE_MOUNTS = 32,   /* … and borg mounts; more are only counted */
 };

@@ -6,8 +6,8 @@
 #include "api/handlers/archives.h"
 #include "api/handlers/backup.h"
 #include "api/handlers/configs.h"
-#include "api/handlers/docker.h"
 #include "api/handlers/downloads.h"
+#include "api/handlers/emergency.h"
 #include "api/handlers/events.h"
 #include "api/handlers/export.h"
 #include "api/handlers/jobs.h"
@@ -24,6 +24,7 @@
 #include "api/handlers/restore.h"
 #include "api/handlers/ssh_keys.h"
 #include "api/handlers/system.h"
+#include "jobs/hold.h"
 #include "limits.h"
 
 #include "api/routes/params.def"
@@ -41,11 +42,11 @@ const struct route routes[] = {
 
 #include "api/routes/locks.def"
 
+#include "api/routes/emergency.def"
+
 #include "api/routes/overview.def"
 
 #include "api/routes/net.def"
-
-#include "api/routes/docker.def"
 
 #include "api/routes/ssh_keys.def"
 

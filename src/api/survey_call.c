@@ -11,6 +11,14 @@ struct asking {
     struct pending pending;
 };
 
+static void fail(struct asking *a, const struct err *e)
+{
+    if (a->q.failed)
+        a->q.failed(a->c, e);
+    else
+        call_error(a->c, e);
+}
+
 static void give_up(void *arg)
 {
     struct asking *a = arg;
@@ -28,7 +36,7 @@ static void on_done(void *arg, struct lock_survey *s)
     }
     (void)err_set(&e, ERR_UNAVAILABLE, "%s", lock_survey_problem(s));
     lock_survey_free(s);
-    call_error(a->c, &e);
+    fail(a, &e);
 }
 
 static void on_tools(void *arg, const struct borgmatic_tools *tools)
@@ -62,7 +70,7 @@ static void on_tools(void *arg, const struct borgmatic_tools *tools)
     if (a->survey)
         pending_begin(&a->pending, c, give_up, a);
     else
-        call_error(c, &e);
+        fail(a, &e);
 }
 
 void survey_call(struct call *c, const struct survey_question *q)

@@ -13,6 +13,8 @@ struct survey_question {
     unsigned deadline_ms;   /* 0: the usual one */
     /* Answers the call, and frees the survey then or later. */
     void (*known)(struct call *c, struct lock_survey *s);
+    /* Told instead why nothing could be asked, and answers; NULL: the call is answered with it. */
+    void (*failed)(struct call *c, const struct err *e);
 };
 
 /* Asks, or answers the call itself (404, 503, …). The call's passphrases go with a probe. */
