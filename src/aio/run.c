@@ -257,7 +257,7 @@ static void say_left(struct run *r)
                     "AIO's run could not be followed to its end (%s); what was changed is put back "
                     "when it is over",
                     why->code ? why->msg : "it lasted too long");
-    run_say(r, &v);
+    run_say_verdict(r, &v);
 }
 
 static void work(struct run *r)
@@ -282,7 +282,7 @@ static void work(struct run *r)
     if (r->out->left && r->why.code == ERR_INTERRUPTED)
         say_left(r);
     else
-        run_say(r, &v);
+        run_say_verdict(r, &v);
 }
 
 void aio_run(struct engine *en, const struct aio_context *x, const struct aio_wants *w,

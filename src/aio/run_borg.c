@@ -3,6 +3,7 @@
 #include "aio/run_internal.h"
 #include "limits.h"
 
+#include <linux/limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,7 +14,10 @@ static void find_archive(struct run *r)
     struct aio_archive newest;
     size_t n = 0;
     struct err e = {0};
-    r->ev.list_read = config_file_archives(r->x->config_file, &newest, 1, &n, &e);
+    char path[PATH_MAX];
+    r->ev.list_read =
+        config_file_beside(r->x->config_file, "backup_archives.list", path, sizeof path) &&
+        config_file_archives(path, &newest, 1, &n, &e);
     r->ev.archive[0] = '\0';
     if (r->ev.list_read && n == 1 && newest.time >= r->exec_ms / 1000)
         (void)snprintf(r->ev.archive, sizeof r->ev.archive, "%s", newest.name);

@@ -8,7 +8,7 @@
 
 /* ---- words ---- */
 
-void run_say(struct run *r, const struct aio_verdict *v)
+void run_say_verdict(struct run *r, const struct aio_verdict *v)
 {
     struct aio_outcome *o = r->out;
     o->ok = v->grade != AIO_GRADE_FAILED;
@@ -22,7 +22,7 @@ void run_say_error(struct run *r, const char *word, const struct err *e)
 {
     struct aio_verdict v;
     aio_verdict_say(&v, AIO_GRADE_FAILED, word, e->code ? e->code : ERR_INTERNAL, "%s", e->msg);
-    run_say(r, &v);
+    run_say_verdict(r, &v);
     (void)snprintf(r->out->field, sizeof r->out->field, "%s", e->field);
 }
 

@@ -103,7 +103,7 @@ enum run_next {
 enum run_next run_master_gone(struct run *r);
 
 /* ---- run_end: afterwards ---- */
-void run_say(struct run *r, const struct aio_verdict *v);
+void run_say_verdict(struct run *r, const struct aio_verdict *v);
 void run_say_error(struct run *r, const char *word, const struct err *e);
 /* The verdict of one backup, into its place. */
 void run_judge_backup(struct run *r, struct aio_backup *b, struct aio_verdict *v);

@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "limits.h"
 
+#include <linux/limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -64,9 +65,12 @@ static bool wait_until_back(struct run *r, struct aio_look *l)
  * only if it has a schedule. */
 static bool wait_for_own_run(struct run *r, struct aio_look *l, bool *runs)
 {
+    char path[PATH_MAX];
     struct aio_schedule s = {0};
     struct err e = {0};
-    bool expected = !config_file_schedule(r->x->config_file, &s, &e) || s.set;
+    bool read = config_file_beside(r->x->config_file, "daily_backup_time", path, sizeof path) &&
+                config_file_schedule(path, &s, &e);
+    bool expected = !read || s.set;
     uint64_t until = follow_now_ms() + run_paced(r, AIO_TAKEOVER_MS);
     for (;;) {
         *runs = l->script_running;

@@ -160,9 +160,9 @@ static void work(struct run *r)
         say_left(r);
     } else if (!p->has_run && !p->has_target) {
         aio_verdict_say(&v, AIO_GRADE_OK, "nothing_pending", ERR_NONE, "no run was left");
-        run_say(r, &v);
+        run_say_verdict(r, &v);
     } else if (recover(r, p, l, &v)) {
-        run_say(r, &v);
+        run_say_verdict(r, &v);
     } else {
         say_left(r);
     }
