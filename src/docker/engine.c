@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "docker/engine_internal.h"
+#include "limits.h"
 #include "sys/spawn_gate.h"
 
 #include <linux/close_range.h>
@@ -53,6 +54,7 @@ struct engine *engine_open(const char *host, const struct task *t, struct err *e
     bool tcp = engine_by_tcp(host);
     if (en) {
         en->task = t;
+        en->call_ms = ENGINE_CALL_MS;
         en->base = tcp ? mem_printf("http://%s", host + 6) : mem_strdup("http://docker");
         if (!tcp)
             en->socket = mem_strdup(*host ? host + strlen("unix://") : ENGINE_SOCKET);

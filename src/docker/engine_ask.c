@@ -24,7 +24,7 @@ static bool run_to_end(struct engine_stream *s, const struct engine_ask *a, bool
                        struct err *e)
 {
     struct engine *en = s->en;
-    uint64_t until = engine_now_ms() + (a->ms ? a->ms : ENGINE_CALL_MS);
+    uint64_t until = engine_now_ms() + (a->ms ? a->ms : en->call_ms);
     while (!s->over && !(head_only && s->headed && s->status == 200)) {
         uint64_t now = engine_now_ms();
         if (now >= until)

@@ -31,6 +31,12 @@ static bool not_connected(const struct engine_stream *s, struct err *e)
                    number ? ": " : "", number ? strerror((int)number) : "");
 }
 
+bool engine_fault_unknown_host(struct engine *en, const char *name, struct err *e)
+{
+    hint(en, "start the Docker socket proxy in a network of this container's, or mend DOCKER_HOST");
+    return err_set(e, ERR_DOCKER_REFUSED, "the name %s of DOCKER_HOST is not known", name);
+}
+
 bool engine_fault_transport(const struct engine_stream *s, struct err *e)
 {
     s->en->hint[0] = '\0';

@@ -42,6 +42,7 @@ struct engine_ask {
 
 struct engine {
     const struct task *task; /* or NULL */
+    unsigned call_ms;        /* ENGINE_CALL_MS; tests are less patient */
     CURLM *multi;
     char *socket;                /* NULL: by tcp */
     char *base;                  /* "http://host:port" */
@@ -107,6 +108,7 @@ struct engine_stream *engine_open_stream(struct engine *en, const struct engine_
 bool engine_fault_transport(const struct engine_stream *s, struct err *e);
 bool engine_fault_status(struct engine *en, const struct engine_ask *a, int status,
                          const struct buf *body, struct err *e);
+bool engine_fault_unknown_host(struct engine *en, const char *name, struct err *e);
 bool engine_fault_timeout(struct engine *en, const struct engine_ask *a, struct err *e);
 bool engine_fault_stopped(struct engine *en, struct err *e);
 

@@ -124,7 +124,7 @@ static bool resolve(struct engine *en, struct err *e)
         en->resolved = curl_slist_append(NULL, buf_str(&line));
     buf_done(&line);
     return *name == '[' || en->resolved ||
-           err_set(e, ERR_DOCKER_REFUSED, "the name %s of DOCKER_HOST is not known", name);
+           engine_fault_unknown_host(en, name, e);
 }
 
 static bool add_header(struct engine_stream *s, const char *line)
@@ -283,7 +283,8 @@ static void go_on_with_paused(struct engine *en)
     for (struct engine_stream *s = en->transfers; s; s = s->next)
         if (s->opened && s->paused && !s->closed) {
             s->paused = false;
-            (void)curl_easy_pause(s->easy, CURLPAUSE_CONT);
+            s->result = curl_easy_pause(s->easy, CURLPAUSE_CONT);
+            s->over = s->over || s->result != CURLE_OK; /* what our callback refused here */
         }
 }
 
