@@ -3,9 +3,20 @@
 #include "base/mem.h"
 #include "limits.h"
 
+/* jansson 2.14 loses a letter of a text, silently, when its buffer for it cannot grow: so whatever
+ * was read while memory was gone does not count. */
+static _Thread_local bool memory_gone;
+
+static void *alloc(size_t n)
+{
+    void *p = mem_alloc(n);
+    memory_gone = memory_gone || !p;
+    return p;
+}
+
 void json_use_wiped_memory(void)
 {
-    json_set_alloc_funcs(mem_alloc, mem_free_wiped);
+    json_set_alloc_funcs(alloc, mem_free_wiped);
 }
 
 /* jansson's own depth limit (2048) is fixed at its build; ours is counted before it runs. */
@@ -40,7 +51,13 @@ json_t *json_parse(const char *text, size_t n, struct err *e)
         return NULL;
     }
     json_error_t je;
+    memory_gone = false;
     json_t *j = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &je);
+    if (memory_gone) {
+        json_decref(j);
+        (void)err_set(e, ERR_NO_MEMORY, "no memory to read json");
+        return NULL;
+    }
     if (!j) /* jansson's text may quote the input, which may hold a secret: give the place only */
         (void)err_set(e, ERR_INVALID_JSON, "not valid json at line %d, column %d", je.line,
                       je.column);

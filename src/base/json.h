@@ -15,7 +15,8 @@
 void json_use_wiped_memory(void);
 
 /* Parses exactly one JSON value (any type); the caller owns it (json_decref). On failure NULL and
- * ERR_INVALID_JSON with line and column. Depth is bounded by LIMIT_JSON_DEPTH. */
+ * ERR_INVALID_JSON with line and column, or (after json_use_wiped_memory) ERR_NO_MEMORY. Depth is
+ * bounded by LIMIT_JSON_DEPTH. */
 json_t *json_parse(const char *text, size_t n, struct err *e);
 
 /* Member of an object with the asked type, else the fallback. `o` may be NULL. Strings are borrowed

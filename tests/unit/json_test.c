@@ -1,5 +1,6 @@
 #include "base/json.h"
 
+#include "base/mem.h"
 #include "limits.h"
 
 #include <setjmp.h>
@@ -106,6 +107,28 @@ static void trees_are_wiped_when_they_are_given_back(void **state)
     json_decref(j);
 }
 
+static void what_was_read_while_memory_was_gone_does_not_count(void **state)
+{
+    static const char text[] = "{\"a_name_that_is_longer_than_a_buffer\": \"and a value as well\"}";
+    json_use_wiped_memory();
+    json_t *whole = json_parse(text, strlen(text), NULL);
+    assert_non_null(whole);
+    size_t failed = 0;
+    for (unsigned long n = 1;; n++) {
+        struct err e = {0};
+        (void)mem_fail_at(n);
+        json_t *j = json_parse(text, strlen(text), &e);
+        bool hit = mem_fail_at(0) >= n;
+        assert_true(j ? json_equal(j, whole) : e.code == ERR_NO_MEMORY);
+        json_decref(j);
+        failed += hit;
+        if (!hit)
+            break;
+    }
+    assert_true(failed > 5);
+    json_decref(whole);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -114,6 +137,7 @@ int main(void)
         cmocka_unit_test(refuses_the_same_name_twice),
         cmocka_unit_test(depth_is_counted_outside_strings_only),
         cmocka_unit_test(an_error_never_quotes_the_input),
+        cmocka_unit_test(what_was_read_while_memory_was_gone_does_not_count),
         cmocka_unit_test(trees_are_wiped_when_they_are_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
