@@ -170,16 +170,17 @@ struct change {
     const char *value[KEYS]; /* NULL: stays */
 };
 
-static void write_added(const char *s, const struct layout *at, const struct change *c,
+/* True when something was added to an object without members, which then stands on lines. */
+static bool write_added(const char *s, const struct layout *at, const struct change *c,
                         struct buf *out)
 {
-    bool any = at->last > at->open;
+    bool filled = at->last > at->open, any = filled;
     for (size_t k = 0; k < KEYS; k++) {
         if (!c->value[k] || at->value[k].to)
             continue;
         if (any)
             (void)buf_putc(out, ',');
-        if (at->last > at->open) /* as the first one stands */
+        if (filled) /* as the first one stands */
             (void)buf_append(out, s + at->open, at->first - at->open);
         else
             write_line(out, 1);
@@ -188,8 +189,9 @@ static void write_added(const char *s, const struct layout *at, const struct cha
         (void)buf_puts(out, ": ");
         write_string(out, c->value[k]);
     }
-    if (any && at->last == at->open)
+    if (any && !filled)
         (void)buf_putc(out, '\n');
+    return any && !filled;
 }
 
 static void write_changed(const char *s, size_t n, const struct layout *at, const struct change *c,
@@ -206,8 +208,7 @@ static void write_changed(const char *s, size_t n, const struct layout *at, cons
         from = at->value[k].to;
     }
     (void)buf_append(out, s + from, at->last - from);
-    write_added(s, at, c, out);
-    size_t rest = at->last > at->open ? at->last : at->first;
+    size_t rest = write_added(s, at, c, out) ? at->first : at->last;
     (void)buf_append(out, s + rest, n - rest);
 }
 

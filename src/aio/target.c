@@ -206,8 +206,13 @@ static bool begin_journal(struct use *u, const struct target_journal *j, struct 
             return false;
     }
     crash_step(CRASH_JOURNAL_SAVED);
-    if (!note_temporary(g, e) || !journal_store(&u->at, g, true, e))
+    if (!note_temporary(g, e))
         return false;
+    if (!journal_store(&u->at, g, true, e)) {
+        if (e->code != ERR_TARGET_SWITCHED && !journal_drop(&u->at, NULL)) /* it may be there */
+            e->code = ERR_TARGET_SWITCHED;
+        return false;
+    }
     crash_step(CRASH_JOURNAL_WRITTEN);
     return true;
 }

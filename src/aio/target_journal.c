@@ -6,6 +6,7 @@
 #include "limits.h"
 #include "sys/fsafe.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -169,11 +170,15 @@ bool journal_there(const struct places *p)
     return faccessat(p->own, JOURNAL, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+/* Should the removal not be durable, a start after a power failure finds the journal of what is over
+ * and puts the original back once more; the caller cannot do better. */
 bool journal_drop(const struct places *p, struct err *e)
 {
-    struct err why = {0};
-    if (!fsafe_remove(p->own, JOURNAL, &why) && why.code != ERR_NOT_FOUND)
-        return err_field(e, why.code, "STATE_DIR", "%s", why.msg);
+    if (unlinkat(p->own, JOURNAL, 0) != 0 && errno != ENOENT)
+        return err_field(e, ERR_UNAVAILABLE, "STATE_DIR",
+                         "the journal of AIO's backup target cannot be removed: %s",
+                         strerror(errno));
+    (void)fsync(p->own);
     for (int i = 0; i < TARGET_FILES; i++) /* without a journal a copy means nothing */
         (void)unlinkat(p->own, file_copy_name(i), 0);
     return true;

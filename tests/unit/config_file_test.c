@@ -103,6 +103,7 @@ static void what_is_absent_is_added_unless_it_is_to_be_empty(void **state)
     assert_string_equal(edit(text, "/a", "b@c:d"),
                         "{\n    \"domain\": \"x\",\n    \"borg_backup_host_location\": \"/a\",\n"
                         "    \"borg_remote_repo\": \"b@c:d\"\n}");
+    assert_string_equal(edit("\n{\n}", "", ""), "\n{\n}");
     assert_string_equal(edit("{\n}", "/a", ""), "{\n    \"borg_backup_host_location\": \"/a\"\n}");
     assert_string_equal(edit("{}", "/a", ""), "{\n    \"borg_backup_host_location\": \"/a\"\n}");
     assert_string_equal(edit("{\n    \"borg_remote_repo\": null\n}", "", "a@b:c"),
