@@ -39,7 +39,7 @@ static void began(struct run *r, const json_t *inspect)
  * put away; the script looks for the container's end only every 30 s. */
 static void died(struct run *r)
 {
-    uint64_t until = follow_now_ms() + run_paced(r, AIO_LOG_SOON_MS);
+    uint64_t until = follow_now_ms() + AIO_LOG_SOON_MS;
     r->died_ms = follow_now_ms();
     follow_borg_died(r->follow);
     find_archive(r);
@@ -71,8 +71,7 @@ bool run_borg_look(struct run *r, struct err *e)
 
 bool run_borg_settled(struct run *r, uint64_t now)
 {
-    return r->died_ms &&
-           (follow_borg_read(r->follow) || now >= r->died_ms + run_paced(r, AIO_LOG_END_MS));
+    return r->died_ms && (follow_borg_read(r->follow) || now >= r->died_ms + AIO_LOG_END_MS);
 }
 
 void run_put_back(struct run *r)

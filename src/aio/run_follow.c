@@ -235,7 +235,7 @@ static bool script_over(struct run *r, uint64_t now)
     if (!r->finished_ms)
         return false;
     if (r->by_schedule || !follow_script_open(r->follow))
-        return r->ev.over || now >= r->finished_ms + run_paced(r, AIO_END_MS);
+        return r->ev.over || now >= r->finished_ms + AIO_END_MS;
     if (now < r->finished_ms + AIO_END_MS)
         return false;
     if (!r->ev.finish_line)
@@ -264,8 +264,7 @@ enum run_end run_follow(struct run *r)
             return RUN_LEFT;
         }
         uint64_t now = follow_now_ms();
-        if (now >= r->until_ms ||
-            (r->lost_ms && now >= r->lost_ms + run_paced(r, AIO_ENGINE_BACK_MS)))
+        if (now >= r->until_ms || (r->lost_ms && now >= r->lost_ms + AIO_ENGINE_BACK_MS))
             return RUN_LEFT;
         if (cancelled_here(r))
             return RUN_CANCELLED;

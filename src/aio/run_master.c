@@ -23,7 +23,7 @@ bool run_sleep(struct run *r, unsigned ms)
 
 bool run_look(struct run *r, struct aio_look *l)
 {
-    uint64_t until = follow_now_ms() + run_paced(r, AIO_ENGINE_BACK_MS);
+    uint64_t until = follow_now_ms() + AIO_ENGINE_BACK_MS;
     for (;;) {
         if (aio_look(r->en, r->x, l, &r->why))
             return true;
@@ -50,7 +50,7 @@ static bool is_back(const struct aio_look *l)
  * When it does not come back, `l` says so. */
 static bool wait_until_back(struct run *r, struct aio_look *l)
 {
-    uint64_t until = follow_now_ms() + run_paced(r, AIO_MASTER_BACK_MS);
+    uint64_t until = follow_now_ms() + AIO_MASTER_BACK_MS;
     for (;;) {
         if (!run_look(r, l))
             return false;
