@@ -1,5 +1,6 @@
 #include "serve.h"
 
+#include "aio/recover.h"
 #include "aio_settings.h"
 #include "api/aio_audit.h"
 #include "api/app.h"
@@ -275,10 +276,12 @@ static bool recover(struct err *e)
                                          .env = d.app.child_env,
                                          .path = d.app.child_path,
                                          .tools = tools_when_known};
-    size_t n = 0;
+    size_t n = 0, of_aio = 0;
     char count[24];
-    if (!recover_start(&set, &n, e))
+    if (!recover_start(&set, &n, e) ||
+        !aio_recover_start(&d.app.aio_means, d.app.store, d.app.jobs, &of_aio, e))
         return false;
+    n += of_aio;
     if (n)
         log_event(LOG_L_WARNING, "recovering", "jobs", log_int((int64_t)n, count), NULL);
     return true;

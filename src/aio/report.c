@@ -85,19 +85,20 @@ static void targets(const struct aio_report *r, struct jsonw *w)
     target("previous", r->previous, w);
 }
 
-/* The target that is back, or why it is not. */
+/* The target that is back (or was in its place all the time), or why it is not. */
 static void restored(const struct aio_report *r, struct jsonw *w)
 {
-    const struct aio_wants *a = r->wants;
-    if (!a->target_count)
+    const struct aio_outcome *o = r->outcome;
+    bool wrong = o->left || strcmp(o->word, "target_not_restored") == 0;
+    if (!r->wants->target_count)
         return;
-    if (r->outcome->target_restored) {
+    if (o->target_restored || (r->wants->restore_after && !wrong && o->env_count)) {
         target("restored", r->previous, w);
         return;
     }
     jsonw_key(w, "restored");
-    if (!a->restore_after || r->outcome->backup_count == 0) {
-        jsonw_null(w); /* it was not to be, or nothing was switched */
+    if (!wrong) {
+        jsonw_null(w); /* it was not to be, or nothing was begun */
         return;
     }
     jsonw_begin_object(w);

@@ -3,6 +3,7 @@
 
 #include "aio/config_file.h"
 #include "api/handlers/aio_target.h"
+#include "api/handlers/aio_run.h"
 #include "api/handlers/archives.h"
 #include "api/handlers/backup.h"
 #include "api/handlers/configs.h"
@@ -57,5 +58,6 @@ const struct route routes[] = {
 #include "api/routes/restore.def"
 
 #include "api/routes/aio_target.def"
+#include "api/routes/aio_run.def"
 };
 const size_t route_count = sizeof routes / sizeof *routes;
