@@ -51,6 +51,8 @@ static struct aio_outcome backed_up(void)
                             .env_count = 3,
                             .backup_count = 1,
                             .stopped = "nextcloud-aio-apache,nextcloud-aio-database",
+                            .service_checked = true,
+                            .service = {.installed = true},
                             .dump_known = true,
                             .dump_clean = true};
     o.backups[0] =
@@ -101,7 +103,11 @@ static void a_good_run_has_the_reference_apis_shape(void **state)
     assert_true(json_get_num(r, "downtime_seconds", 0) > 61);
     assert_int_equal(json_array_size(at(r, "stopped")), 2);
     assert_true(json_get_bool(at(r, "dump"), "clean", false));
-    assert_true(json_is_null(at(r, "service")));
+    assert_true(json_get_bool(at(r, "service"), "installed", false));
+    json_decref(r);
+    r = said(&(struct aio_report){.context = &context, .wants = &w, .outcome = &o},
+             aio_report_verdict, false);
+    assert_true(json_get_bool(at(at(r, "evidence"), "service"), "installed", false));
     json_decref(r);
     done(&o);
 }
