@@ -253,13 +253,10 @@ static void service(const struct aio_outcome *o, struct jsonw *w)
         jsonw_null(w);
     jsonw_kbool(w, "stack_was_up", o->stack_was_up);
     jsonw_key(w, "service");
-    if (!o->service_checked) {
+    if (o->service_checked)
+        aio_service_write(&o->service, w);
+    else
         jsonw_null(w);
-        return;
-    }
-    jsonw_begin_object(w);
-    aio_service_write(&o->service, w);
-    jsonw_end_object(w);
 }
 
 static void write_result(const struct aio_report *r, size_t stream_max, size_t log_max,
