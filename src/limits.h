@@ -180,7 +180,10 @@ enum {
     EXEC_BODY = 16 * 1024,            /* the whitelist's longest command has less than 1 KiB */
     EXEC_LOOK_FIRST_MS = 20,          /* an exec whose stream has ended is asked for its code … */
     EXEC_LOOK_MS = 1000,              /* … at last so often, when it was only cut */
-    ENGINE_HEADER = 8 * 1024,         /* a header line that is looked at */
+    DOCKER_LISTED = 4096,             /* containers or volumes of one answer */
+    WHITELIST_ENV = 32,       /* variables of one question whether a command is allowed … */
+    WHITELIST_TEXT = 256,     /* … and the length of each of its texts */
+    ENGINE_HEADER = 8 * 1024, /* a header line that is looked at */
 };
 
 /* ---- Nextcloud AIO: does it serve, may a run begin? ---- */

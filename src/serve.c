@@ -210,7 +210,8 @@ static bool open_children(struct err *e)
     d.app.resolve = resolve_new(&d.loop, &set);
     if (!d.app.resolve)
         return err_set(e, ERR_NO_MEMORY, "no memory");
-    d.app.probes = probes_new(&d.loop, &d.config, d.app.child_path, d.app.child_env, e);
+    d.app.probes =
+        probes_new(&d.loop, &d.config, &d.app.tasks, d.app.child_path, d.app.child_env, e);
     return d.app.probes && proc_reaper_start(&d.loop, e);
 }
 

@@ -83,7 +83,8 @@ int64_t call_int(const struct call *c, const char *name, int64_t fallback);
 int64_t call_ms(const struct call *c, const char *name, int64_t fallback_ms);
 bool call_bool(const struct call *c, const char *name, bool fallback);
 bool call_has(const struct call *c, const char *name);
-/* PARAM_LIST, PARAM_NUMBERS, PARAM_OBJECT: the value itself, borrowed; NULL when not given. */
+/* PARAM_LIST, PARAM_WORDS, PARAM_NUMBERS, PARAM_OBJECT: the value itself, borrowed; NULL when not
+ * given. */
 const json_t *call_json(const struct call *c, const char *name);
 /* PARAM_BYTES: the bytes, ended by a NUL; call_str gives them percent-encoded. */
 const char *call_bytes(const struct call *c, const char *name, const char *fallback);

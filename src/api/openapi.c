@@ -67,6 +67,14 @@ static void schema(struct buf *b, int indent, const struct param *p)
         (void)buf_printf(b, "%*stype: string\n", indent, "");
         choices(b, indent, p->words);
         return;
+    case PARAM_WORDS:
+        (void)buf_printf(
+            b,
+            "%*soneOf:\n%*s- { type: string, minLength: 1, maxLength: %" PRId64
+            " }\n%*s- { type: array, minItems: 1, maxItems: %d, items: { type: string, "
+            "minLength: 1, maxLength: %" PRId64 " } }\n",
+            indent, "", indent + 2, "", p->max, indent + 2, "", LIMIT_LIST, p->max);
+        return;
     case PARAM_LIST:
         (void)buf_printf(b, "%*stype: array\n%*sminItems: 1\n%*smaxItems: %d\n", indent, "", indent,
                          "", indent, "", LIMIT_LIST);

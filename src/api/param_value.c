@@ -121,7 +121,9 @@ static bool text_ok(const struct param *p, const char *s, struct err *e)
                    "digit, at most 64");
     if (p->type == PARAM_JOB_ID && !is_job_id(s))
         return bad(e, p, "must be a job id such as create:1700000000000");
-    if (p->type == PARAM_STRING)
+    if (p->type == PARAM_WORDS && !*s)
+        return bad(e, p, "must be text, or an array of texts");
+    if (p->type == PARAM_STRING || p->type == PARAM_WORDS)
         return string_ok(p, s, e);
     if (p->type == PARAM_SECRET)
         return secret_ok(p, s, e);
@@ -186,6 +188,7 @@ json_t *param_from_text(const struct param *p, const char *text, struct err *e)
     case PARAM_NUMBERS:
     case PARAM_SECONDS:
     case PARAM_OBJECT:
+    case PARAM_WORDS:
     case PARAM_SECRET:
         break; /* an address is logged by others: no secret belongs there */
     }
@@ -248,7 +251,7 @@ bool param_json_ok(const struct param *p, const json_t *v, struct err *e)
         return bool_ok(p, v, e);
     if (p->type == PARAM_INT)
         return int_ok(p, v, e);
-    if (p->type == PARAM_LIST)
+    if (p->type == PARAM_LIST || (p->type == PARAM_WORDS && json_is_array(v)))
         return list_ok(p, v, e);
     if (p->type == PARAM_OBJECT)
         return json_is_object(v) || bad(e, p, "must be an object");

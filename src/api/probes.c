@@ -1,10 +1,12 @@
 #include "api/probes.h"
 
+#include "base/json.h"
 #include "base/mem.h"
-#include "docker/version_probe.h"
+#include "docker/engine.h"
 #include "limits.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -40,8 +42,13 @@ struct probes {
     } waiting[PROBES_WAITING];
     size_t waiting_count;
     bool handle_open;
-    struct httpc *calls; /* made when Docker is first asked */
-    struct version_probe *engine;
+    struct tasks *const *tasks;
+    bool docker_asking;
+    struct docker_look { /* a task's while it asks, and nobody else's */
+        const char *host;
+        char version[128];
+        struct err e;
+    } docker_look;
     bool docker_asked; /* at least once */
     char docker_details[192], docker_problem[sizeof(((struct err *)0)->msg)];
 };
@@ -52,7 +59,7 @@ static void look(struct probes *p);
 
 static void over(struct probes *p)
 {
-    if (p->closing && !p->asking && !p->looking && !p->handle_open)
+    if (p->closing && !p->asking && !p->looking && !p->docker_asking && !p->handle_open)
         mem_free(p);
 }
 
@@ -69,8 +76,6 @@ void probes_close(struct probes *p)
         return;
     p->closing = true;
     p->waiting_count = 0;
-    version_probe_free(p->engine);
-    httpc_close(p->calls);
     uv_close((uv_handle_t *)&p->timer, on_handle_closed);
 }
 
@@ -158,34 +163,46 @@ static void docker_failed(struct probes *p, const struct err *e)
     (void)snprintf(p->docker_problem, sizeof p->docker_problem, "%s", e->msg);
 }
 
-static void on_docker(void *arg, const char *version, const struct err *e)
+static void in_task(struct task *t, void *arg)
 {
-    struct probes *p = arg;
+    struct docker_look *look = arg;
+    struct engine *en = engine_open(look->host, t, &look->e);
+    json_t *o = en ? engine_version(en, &look->e) : NULL;
+    if (o)
+        (void)snprintf(look->version, sizeof look->version, "%s (API %s)",
+                       json_get_str(o, "Version", "?"), json_get_str(o, "ApiVersion", "?"));
+    json_decref(o);
+    engine_close(en);
+}
+
+static void on_docker(void *arg)
+{
+    struct docker_look *look = arg;
+    struct probes *p = (struct probes *)((char *)look - offsetof(struct probes, docker_look));
+    p->docker_asking = false;
+    if (p->closing) {
+        over(p);
+        return;
+    }
     p->docker_asked = true;
-    if (e) {
-        docker_failed(p, e);
+    if (look->e.code != ERR_NONE) {
+        docker_failed(p, &look->e);
         return;
     }
     p->docker_problem[0] = '\0';
-    (void)snprintf(p->docker_details, sizeof p->docker_details, "Docker %s", version);
+    (void)snprintf(p->docker_details, sizeof p->docker_details, "Docker %s", look->version);
 }
 
-/* Docker matters when the settings name it, or when its usual socket is there. */
+/* Docker matters when the settings name it, or when its usual socket is there. One that hangs is
+ * asked only once at a time; that there is no task to be had is no fault of Docker's. */
 static void ask_docker(struct probes *p)
 {
     bool wanted = *p->set->docker_host || *p->set->aio_master || p->outside.docker_socket;
     struct err e = {0};
-    if (!wanted)
+    if (!wanted || p->docker_asking || !*p->tasks)
         return;
-    if (!p->calls)
-        p->calls = httpc_new(p->loop, &e);
-    if (p->calls && !p->engine)
-        p->engine = version_probe_new(p->calls, p->set->docker_host, &e);
-    bool asked = p->engine && version_probe_ask(p->engine, on_docker, p, &e);
-    if (!asked && e.code != ERR_TOO_BUSY) {
-        p->docker_asked = true;
-        docker_failed(p, &e);
-    }
+    p->docker_look = (struct docker_look){.host = p->set->docker_host};
+    p->docker_asking = task_start(*p->tasks, in_task, on_docker, &p->docker_look, &e) != NULL;
 }
 
 /* ---- the folders ---- */
@@ -248,8 +265,8 @@ static void on_timer(uv_timer_t *t)
 
 /* ---- for others ---- */
 
-struct probes *probes_new(uv_loop_t *loop, const struct config *set, const char *path,
-                          const char *const *env, struct err *e)
+struct probes *probes_new(uv_loop_t *loop, const struct config *set, struct tasks *const *tasks,
+                          const char *path, const char *const *env, struct err *e)
 {
     struct probes *p = mem_zalloc(sizeof *p);
     if (!p) {
@@ -258,6 +275,7 @@ struct probes *probes_new(uv_loop_t *loop, const struct config *set, const char 
     }
     p->loop = loop;
     p->set = set;
+    p->tasks = tasks;
     p->path = path;
     p->env = env;
     (void)uv_timer_init(loop, &p->timer);

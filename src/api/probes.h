@@ -1,5 +1,5 @@
 /* probes: what is known of the outside, asked off the request path: borgmatic's and borg's
- * versions, the folders of the settings. At the start, when a program's file has changed, and every
+ * versions, Docker's, the folders of the settings. At the start, when a program's file has changed, and every
  * few minutes. Loop's thread; the folders are looked at on a worker thread. */
 #ifndef API_PROBES_H
 #define API_PROBES_H
@@ -7,6 +7,7 @@
 #include "backup/run/borgmatic.h"
 #include "base/err.h"
 #include "config.h"
+#include "sys/task.h"
 
 #include <stdbool.h>
 #include <uv.h>
@@ -14,9 +15,10 @@
 struct probes;
 
 /* `path` and `env` (NULL-terminated) are those of children; they and the config must outlive it.
- * The first look begins with the loop. */
-struct probes *probes_new(uv_loop_t *loop, const struct config *set, const char *path,
-                          const char *const *env, struct err *e);
+ * `*tasks` is looked at whenever Docker is asked; NULL in it: it is not. The first look begins with
+ * the loop. */
+struct probes *probes_new(uv_loop_t *loop, const struct config *set, struct tasks *const *tasks,
+                          const char *path, const char *const *env, struct err *e);
 /* Who waits is dropped; frees itself when nothing of it is under way. NULL is a no-op. */
 void probes_close(struct probes *p);
 

@@ -21,6 +21,7 @@ enum param_type {
     PARAM_SECRET, /* string of 1..LIMIT_SECRET bytes without control characters; ≥ SECRET_MIN unless
                      .min says less */
     PARAM_CHOICE, /* one of .words */
+    PARAM_WORDS,  /* one string of 1 … .max bytes, or a PARAM_LIST of them; body only */
     PARAM_LIST,   /* array of 1 to LIMIT_LIST strings of 1 … .max bytes; in a query: one string */
     PARAM_TEXT,   /* as PARAM_STRING, but lines and tabs may be in it */
     PARAM_BYTES,  /* .min to .max bytes of any value but NUL, percent-encoded in a query, where they

@@ -7,6 +7,7 @@
 #include "api/handlers/archives.h"
 #include "api/handlers/backup.h"
 #include "api/handlers/configs.h"
+#include "api/handlers/docker.h"
 #include "api/handlers/downloads.h"
 #include "api/handlers/emergency.h"
 #include "api/handlers/events.h"
@@ -48,6 +49,8 @@ const struct route routes[] = {
 #include "api/routes/overview.def"
 
 #include "api/routes/net.def"
+
+#include "api/routes/docker.def"
 
 #include "api/routes/ssh_keys.def"
 

@@ -89,21 +89,38 @@ static bool flags_allowed(const char *const *env, bool stop, struct err *e)
 
 /* ---- the command ---- */
 
-bool whitelist_allows(const struct whitelist *w, const char *container, const char *const *argv,
-                      const char *const *env, struct err *e)
+enum command { NONE, DAILY, DAILY_STOP, HEALTH };
+
+static enum command command_of(const struct whitelist *w, const char *const *argv)
+{
+    bool one = argv[0] && !argv[1];
+    bool stop = argv[0] && argv[1] && !argv[2] && strcmp(argv[1], "stop") == 0;
+    if ((one || stop) && strcmp(argv[0], w->daily) == 0)
+        return one ? DAILY : DAILY_STOP;
+    return one && strcmp(argv[0], w->health) == 0 ? HEALTH : NONE;
+}
+
+bool whitelist_command(const struct whitelist *w, const char *container, const char *const *argv,
+                       struct err *e)
 {
     if (!*w->master || strcmp(container, w->master) != 0)
         return err_field(e, ERR_EXEC_FORBIDDEN, "container",
                          "nothing may be executed in this container");
-    bool one = argv[0] && !argv[1];
-    bool stop = argv[0] && argv[1] && !argv[2] && strcmp(argv[1], "stop") == 0;
-    if ((one || stop) && strcmp(argv[0], w->daily) == 0)
-        return flags_allowed(env, stop, e);
-    if (one && strcmp(argv[0], w->health) == 0)
-        return !env || !*env ||
-               err_field(e, ERR_EXEC_FORBIDDEN, "env", "this command takes no variables");
-    return err_field(e, ERR_EXEC_FORBIDDEN, "command",
+    return command_of(w, argv) != NONE ||
+           err_field(e, ERR_EXEC_FORBIDDEN, "command",
                      "this command may not be executed in this container");
+}
+
+bool whitelist_allows(const struct whitelist *w, const char *container, const char *const *argv,
+                      const char *const *env, struct err *e)
+{
+    if (!whitelist_command(w, container, argv, e))
+        return false;
+    enum command c = command_of(w, argv);
+    if (c != HEALTH)
+        return flags_allowed(env, c == DAILY_STOP, e);
+    return !env || !*env ||
+           err_field(e, ERR_EXEC_FORBIDDEN, "env", "this command takes no variables");
 }
 
 /* ---- for readers ---- */

@@ -30,6 +30,9 @@ struct whitelist {
 bool whitelist_allows(const struct whitelist *w, const char *container, const char *const *argv,
                       const char *const *env, struct err *e);
 enum { WHITELIST_FLAGS = 5 };
+/* The same without looking at any environment. */
+bool whitelist_command(const struct whitelist *w, const char *container, const char *const *argv,
+                       struct err *e);
 /* The five flags of the daily script first, then what else it may be told; ended by a NULL key. */
 const struct whitelist_env *whitelist_env_table(void);
 /* The reference API's {name:{commands,no_shell,description}}, one member a container, with "env":

@@ -20,6 +20,7 @@ BODIES = {
     "archives-tree": {"archive": "latest", "path": "", "depth": 3},
     "archives-find": {"pattern": "*"},
     "archives-diff": {"archive": "a", "other": "b"},
+    "exec-whitelist-validate": {"container": "c", "command": "/daily-backup.sh"},
 }
 LEFT_OUT = {"events-stream"}  # it never ends; what it reads is the store alone
 

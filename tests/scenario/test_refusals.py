@@ -17,6 +17,8 @@ PIECE = 400  # bytes of a long text in a query, whose target is bounded as a who
 def wrong_values(schema):
     """Values that the schema does not take, as JSON."""
     kind = schema.get("type")
+    if "oneOf" in schema:  # text or an array of texts
+        return [7, {}, "", [], [1], [""], "x" * (schema["oneOf"][0]["maxLength"] + 1)]
     if kind == "boolean":
         return ["yes", 1, "true"]
     if kind == "integer":

@@ -12,6 +12,7 @@
 
 static const struct param choice = {"mode", PARAM_BODY, PARAM_CHOICE, false, 0, 0, "", "one|two"};
 static const struct param list = {"paths", PARAM_BODY, PARAM_LIST, false, 0, 8, ""};
+static const struct param words = {"command", PARAM_BODY, PARAM_WORDS, false, 0, 8, ""};
 static const struct param numbers = {"ports", PARAM_BODY, PARAM_NUMBERS, false, 1, 65535, ""};
 static const struct param seconds = {"timeout", PARAM_BODY, PARAM_SECONDS, false, 100, 10000, ""};
 static const struct param text = {"yaml", PARAM_BODY, PARAM_TEXT, false, 1, 10, ""};
@@ -41,6 +42,19 @@ static void a_choice_is_one_of_its_words_and_nothing_else(void **state)
     assert_false(ok(&choice, "\"one|two\""));
     assert_false(ok(&choice, "\"--json\""));
     assert_false(ok(&choice, "1"));
+}
+
+static void words_are_one_text_or_several(void **state)
+{
+    assert_true(ok(&words, "\"one two\""));
+    assert_true(ok(&words, "[\"one\", \"two\"]"));
+    static const char *const others[] = {
+        "\"\"",     "[]", "[\"\"]", "[1]", "1", "{}", "null", "\"ninebytes\"", "[\"ninebytes\"]",
+        "\"a\\nb\""};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_false(ok(&words, others[i]));
+    struct err e = {0};
+    assert_null(param_from_text(&words, "one", &e));
 }
 
 static void numbers_are_a_bounded_array_in_their_range(void **state)
@@ -162,6 +176,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_choice_is_one_of_its_words_and_nothing_else),
+        cmocka_unit_test(words_are_one_text_or_several),
         cmocka_unit_test(numbers_are_a_bounded_array_in_their_range),
         cmocka_unit_test(seconds_may_have_a_fraction),
         cmocka_unit_test(a_list_is_of_bounded_strings),

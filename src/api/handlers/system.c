@@ -40,6 +40,8 @@ void system_root(struct call *c)
         jsonw_kbool(&w, "exec_whitelist_enabled", true);
         jsonw_key(&w, "allowed_containers");
         jsonw_begin_array(&w);
+        if (*app->aio.whitelist.master)
+            jsonw_str(&w, app->aio.whitelist.master);
         jsonw_end_array(&w);
         jsonw_end_object(&w);
     }
