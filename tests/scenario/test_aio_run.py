@@ -12,7 +12,8 @@ BACKUP = {"DAILY_BACKUP": "1", "START_CONTAINERS": "1"}
 
 
 def repository_is_copied(aio):
-    (aio.target / "borg").mkdir()
+    aio.run(**BACKUP)
+    aio.forget()
     (aio.target / "borg/aio-lockfile").touch()
 
 
