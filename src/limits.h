@@ -369,6 +369,8 @@ enum {
     AIO_LOG_SOON_MS = 5000,         /* … mostly at once: before the target is put back */
     AIO_LOG_LOOK_MS = 50,
     AIO_ENGINE_BACK_MS = 15 * 60 * 1000, /* an Engine that is restarted comes back */
+    AIO_MASTER_GOES_MS = 15 * 1000,      /* one that is stopped is gone: its grace is 10 s … */
+    AIO_MASTER_LOOK_MS = 100,            /* … and it is looked at so often meanwhile */
     AIO_MASTER_BACK_MS = 20 * 60 * 1000, /* a mastercontainer that is replaced comes back */
     AIO_TAKEOVER_MS = 150 * 1000,        /* AIO's own run, which its lock file makes it begin */
     AIO_SERVICE_MS = 15 * 60 * 1000,     /* Nextcloud updates its apps when it starts */

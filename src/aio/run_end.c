@@ -143,14 +143,12 @@ static bool ask_service(struct run *r, unsigned ms, bool *up)
 }
 
 /* Whether it makes sense to wait: what does not run at all after the script's end will not come. */
-static bool look_at_stack(struct run *r, bool *stack_up, const char **busy)
+static bool look_at_stack(struct run *r, bool *stack_up, bool *busy)
 {
     struct aio_look *l = mem_zalloc(sizeof *l);
     bool ok = l && run_look(r, l);
-    *busy = NULL;
     *stack_up = ok && l->stack_up;
-    if (ok)
-        (void)aio_look_busy(l, busy);
+    *busy = ok && aio_look_busy(l, NULL);
     mem_free(l);
     return ok || r->why.code != ERR_INTERRUPTED;
 }
@@ -158,8 +156,7 @@ static bool look_at_stack(struct run *r, bool *stack_up, const char **busy)
 bool run_see_to_service(struct run *r, struct aio_verdict *v)
 {
     static const struct run_flags start = {.start_containers = true};
-    bool up, stack_up;
-    const char *busy;
+    bool up, stack_up, busy;
     run_stage(r, AIO_VERIFYING);
     if (!look_at_stack(r, &stack_up, &busy) ||
         !ask_service(r, stack_up ? AIO_SERVICE_MS : AIO_SERVICE_ABSENT_MS, &up))

@@ -187,7 +187,7 @@ static void see_to_stall(struct run *r, uint64_t now)
 {
     char sentence[256];
     uint64_t limit = (uint64_t)run_paced(r, 60 * 1000) * r->x->stall_minutes;
-    bool quiet = now - r->stall.moved_ms >= limit / 4;
+    bool quiet = now >= r->stall.moved_ms + limit / 4;
     if (r->borg.running && quiet && now >= r->stats_ms) {
         json_t *stats = engine_stats(r->en, AIO_BORG_NAME, NULL);
         now = follow_now_ms();

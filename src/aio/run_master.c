@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { KILLED = 128 + 9 }; /* the exit code of a script whose container was stopped */
+
 bool run_passing(const struct err *e)
 {
     return e->code == ERR_DOCKER_REFUSED || e->code == ERR_TIMEOUT || e->code == ERR_DOCKER ||
@@ -81,20 +83,42 @@ static bool wait_for_own_run(struct run *r, struct aio_look *l, bool *runs)
     }
 }
 
+static bool is_same(const struct run *r, const struct aio_look *l)
+{
+    return l->master_found && l->master.running && strcmp(l->master.id, r->master_id) == 0 &&
+           l->master.started_ms == r->master_started_ms;
+}
+
+/* The script's stream ends before the Engine says that the mastercontainer has stopped: one that is
+ * being updated, or whose script was killed, is looked at until it has gone. False: left (`why`).
+ */
+static bool wait_until_gone(struct run *r, struct aio_look *l)
+{
+    uint64_t until = follow_now_ms() + AIO_MASTER_GOES_MS;
+    for (;;) {
+        if (!run_look(r, l))
+            return false;
+        bool going = l->watchtower_running || r->ev.code == KILLED;
+        if (!is_same(r, l) || !going || follow_now_ms() >= until)
+            return true;
+        if (!run_sleep(r, AIO_MASTER_LOOK_MS))
+            return false;
+    }
+}
+
 static enum run_next decide(struct run *r, struct aio_look *l)
 {
     bool runs;
-    if (!run_look(r, l))
+    if (!wait_until_gone(r, l))
         return NEXT_LEFT;
-    bool same = strcmp(l->master.id, r->master_id) == 0;
-    if (same && l->master.started_ms == r->master_started_ms)
+    if (is_same(r, l))
         return NEXT_OVER;
     r->ev.master_restarted = true;
     if (!wait_until_back(r, l))
         return NEXT_LEFT;
     if (!is_back(l))
         return NEXT_OVER;
-    same = strcmp(l->master.id, r->master_id) == 0;
+    bool same = strcmp(l->master.id, r->master_id) == 0;
     run_note_master(r, l);
     if (!wait_for_own_run(r, l, &runs))
         return NEXT_LEFT;

@@ -34,7 +34,8 @@ void stall_bytes(struct stall *s, uint64_t bytes, uint64_t now_ms)
 
 enum stall_change stall_look(struct stall *s, uint64_t now_ms, uint64_t limit_ms)
 {
-    bool still = now_ms - s->moved_ms >= limit_ms;
+    /* What moved it may have been noticed after `now_ms` was taken. */
+    bool still = now_ms > s->moved_ms && now_ms - s->moved_ms >= limit_ms;
     if (still == s->stalled)
         return STALL_NONE;
     s->stalled = still;

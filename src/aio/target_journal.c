@@ -170,8 +170,8 @@ bool journal_there(const struct places *p)
     return faccessat(p->own, JOURNAL, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* Should the removal not be durable, a start after a power failure finds the journal of what is over
- * and puts the original back once more; the caller cannot do better. */
+/* Should the removal not be durable, a start after a power failure finds the journal of what is
+ * over and puts the original back once more; the caller cannot do better. */
 bool journal_drop(const struct places *p, struct err *e)
 {
     if (unlinkat(p->own, JOURNAL, 0) != 0 && errno != ENOENT)

@@ -43,8 +43,7 @@ def test_the_script(aio, name):
     seen = scenario.get("script")
     if seen is None:
         return  # shown by the daemon's tests alone
-    scenarios.prepare(aio, scenario)
-    GIVEN.get(name, lambda _: None)(aio)
+    scenarios.prepare(aio, scenario, GIVEN.get(name))
     before = len(aio.archives())
     done = aio.run(*scenario.get("argv", []), **scenario.get("env", {}))
     if "says" in seen:

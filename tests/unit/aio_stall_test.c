@@ -59,6 +59,15 @@ static void silent_input_and_output_is_movement(void **state)
     assert_int_equal(stall_look(&s, 1500, LIMIT), STALL_OVER);
 }
 
+static void movement_noticed_after_the_clock_was_read_is_no_stall(void **state)
+{
+    (void)state;
+    struct stall s;
+    stall_init(&s, 0);
+    stall_moved(&s, 501);
+    assert_int_equal(stall_look(&s, 500, LIMIT), STALL_NONE);
+}
+
 static void bytes_of_disks_and_networks_are_counted(void **state)
 {
     static const char *const texts[] = {
@@ -84,6 +93,7 @@ int main(void)
         cmocka_unit_test(a_run_that_says_nothing_stalls_once),
         cmocka_unit_test(a_waiting_loop_prints_the_same_line_for_ever),
         cmocka_unit_test(silent_input_and_output_is_movement),
+        cmocka_unit_test(movement_noticed_after_the_clock_was_read_is_no_stall),
         cmocka_unit_test(bytes_of_disks_and_networks_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
