@@ -289,6 +289,8 @@ static void fail_memory(void (*live)(void), void (*check)(void))
         (void)mem_fail_at(n);
         live();
         made = mem_fail_at(0);
+        check();
+        (void)kit_done(&k);
     } while (made >= n && n++ < 100000);
     print_message("%lu allocations\n", n - 1);
     assert_true(n > 10 && switched);
