@@ -118,6 +118,36 @@ class Watch:
         return self.names
 
 
+def break_all(daemon):
+    reply = daemon.write.post("/borgmatic-locks/emergency-break-all", {})
+    assert reply.status == 200, reply
+    return reply.json["nextcloud_restart"]
+
+
+def test_breaking_locks_never_restarts_nextcloud(place):
+    daemon, aio = place
+    up = break_all(daemon)
+    assert up["skipped"] is True and "Nextcloud runs" in up["reason"], up
+    assert aio.stack_up() and not aio.execs()
+    aio.docker.cli("stop", "nextcloud-aio-apache")
+    down = break_all(daemon)
+    assert down["skipped"] is True and "did not stop it" in down["reason"], down
+    shutdown(daemon)
+    ours = break_all(daemon)
+    assert ours["skipped"] is True and "/emergency/resume" in ours["reason"], ours
+    aio.docker.stop(signal.SIGKILL)
+    try:
+        daemon.write.post("/emergency/resume", {"timeout": 1})
+        (daemon.state / "emergency.json").unlink(missing_ok=True)
+        daemon.kill()
+        daemon.start()
+        away = break_all(daemon)
+    finally:
+        aio.docker.start()
+    assert away["error"] == "docker_connection_refused" and away["message"], away
+    assert aio.stack_down() and not aio.execs()
+
+
 def test_jobs_leaves_the_stack_alone(place):
     daemon, aio = place
     done = shutdown(daemon, level="jobs")
