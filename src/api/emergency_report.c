@@ -84,7 +84,7 @@ void emergency_judge(const struct emergency_report *r, const struct err *hold,
     if (left || r->stack_error.code != ERR_NONE) {
         v->state = JOB_FAILED;
         v->word = "incomplete";
-        v->api = left ? ERR_COMMAND_FAILED : r->stack_error.code;
+        v->api = r->stack_error.code != ERR_NONE ? r->stack_error.code : ERR_COMMAND_FAILED;
         if (left)
             (void)snprintf(v->sentence, sizeof v->sentence,
                            "%zu jobs, mounts or containers are still there; the results say which",

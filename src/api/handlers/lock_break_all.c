@@ -4,6 +4,8 @@
 #include "api/handlers/locks.h"
 
 #include "api/config_call.h"
+#include "api/engine_call.h"
+#include "api/lock_nextcloud.h"
 #include "api/lock_show.h"
 #include "api/probes.h"
 #include "api/survey_call.h"
@@ -32,6 +34,7 @@ struct break_all {
     struct target *targets;
     size_t count, at;
     struct job *job;
+    struct lock_nextcloud nextcloud;
 };
 
 static void next(struct break_all *a);
@@ -108,10 +111,7 @@ static void answer(struct break_all *a)
         show(&w, &a->targets[i]);
     jsonw_end_array(&w);
     jsonw_key(&w, "nextcloud_restart");
-    jsonw_begin_object(&w);
-    jsonw_kbool(&w, "skipped", true);
-    jsonw_kstr(&w, "reason", "this service does not restart Nextcloud's containers");
-    jsonw_end_object(&w);
+    lock_nextcloud_write(&a->nextcloud, &w);
     jsonw_kseconds(&w, "timestamp", (double)now.tv_sec);
     if (lock_survey_cut(a->survey))
         jsonw_kbool(&w, "truncated", true);
@@ -223,6 +223,12 @@ static void on_tools(void *arg, const struct borgmatic_tools *tools)
     next(a);
 }
 
+static void seen(struct call *c, void *data)
+{
+    struct break_all *a = c->state;
+    probes_tools(c->app->probes, on_tools, a);
+}
+
 static void judge(struct break_all *a, const struct survey_config *config, size_t i)
 {
     static const char *const words[] = {
@@ -286,13 +292,16 @@ static void looked(struct call *c, struct lock_survey *s)
         return;
     }
     *a = (struct break_all){.c = c, .survey = s, .targets = targets};
+    c->state = a;
     for (size_t i = 0; i < lock_survey_count(s); i++)
         for (size_t k = 0; k < targets_of(lock_survey_config(s, i)); k++)
             judge(a, lock_survey_config(s, i), k);
-    if (audited(a))
-        probes_tools(c->app->probes, on_tools, a);
-    else
+    if (!audited(a))
         break_all_free(a);
+    else if (!lock_nextcloud_begin(c->app, &a->nextcloud))
+        seen(c, a);
+    else if (!call_in_task(c, lock_nextcloud_look, seen, &a->nextcloud))
+        break_all_free(a); /* answered, and nothing is done yet */
 }
 
 void locks_break_all(struct call *c)
