@@ -2,6 +2,7 @@
 #include "api/route.h"
 
 #include "aio/config_file.h"
+#include "api/handlers/aio_read.h"
 #include "api/handlers/aio_target.h"
 #include "api/handlers/aio_run.h"
 #include "api/handlers/archives.h"
@@ -61,6 +62,8 @@ const struct route routes[] = {
 #include "api/routes/restore.def"
 
 #include "api/routes/aio_target.def"
+
+#include "api/routes/aio_read.def"
 #include "api/routes/aio_run.def"
 };
 const size_t route_count = sizeof routes / sizeof *routes;
