@@ -1,6 +1,7 @@
 #include "aio/recover.h"
 
 #include "aio/report.h"
+#include "aio/target.h"
 #include "base/mem.h"
 #include "limits.h"
 
@@ -90,6 +91,7 @@ bool aio_recover_start(const struct aio_job_means *means, struct store *store, s
                        size_t *count, struct err *e)
 {
     struct recovery r = {.means = means, .jobs = jobs};
+    target_sweep(means->context);
     r.pending = aio_run_pending(means->context, r.job_id);
     if (!store_unfinished(store, adopt, &r))
         return err_set(e, ERR_UNAVAILABLE, "the jobs of the last run cannot be read");

@@ -160,6 +160,7 @@ static bool restore(struct use *u, struct err *e)
 
 static bool put_back(struct use *u, struct err *e)
 {
+    fsafe_sweep(u->at.aio); /* a crash may have left what was written aside */
     if (u->g->phase == PHASE_PUT_BACK)
         return restore_keys(u, e);
     if (!leave(u, e) || !restore(u, e) || !set_phase(u, PHASE_PUT_BACK, e))
@@ -298,6 +299,17 @@ bool target_initialised(const struct aio_context *x, struct err *e)
     bool ok = file_keep_empty(&u.at, &u.g->j.intended, e);
     use_done(&u);
     return ok;
+}
+
+void target_sweep(const struct aio_context *x)
+{
+    struct use u;
+    if (!use_begin(&u, x, NULL))
+        return;
+    fsafe_sweep(u.at.own);
+    if (!journal_there(&u.at))
+        (void)drop(&u, NULL);
+    use_done(&u);
 }
 
 bool target_journal_read(const struct aio_context *x, struct target_journal *out, struct err *e)

@@ -11,6 +11,7 @@ import threading
 
 import pytest
 
+from fixtures.aio import Aio
 from fixtures.harness import BIN, FULL, SEED, Daemon, wait_for
 
 RUN = "/nextcloud/daily-backup/run-for-target/async"
@@ -31,6 +32,8 @@ def chosen():
 
 class Reader(threading.Thread):
     """Reads AIO's configuration all the time, as AIO does."""
+
+    total = 0
 
     def __init__(self, path):
         super().__init__(daemon=True)
@@ -102,12 +105,15 @@ class House:
 
 
 @pytest.fixture(scope="module")
-def house(engine, module_folder):
-    from fixtures.aio import Aio
+def lasting(engine, module_folder):
     with Aio(engine, module_folder / "aio") as aio:
-        one = House(aio, module_folder)
-        yield one
-        one.daemon.stop()
+        yield House(aio, module_folder)
+
+
+@pytest.fixture
+def house(lasting):
+    yield lasting
+    lasting.daemon.stop()
 
 
 @pytest.fixture
@@ -117,6 +123,7 @@ def reader(house):
     yield one
     one.over = True
     one.join()
+    Reader.total += one.reads
     assert one.reads > 100 and one.bad == [], (one.reads, one.bad[:5])
 
 
@@ -130,4 +137,8 @@ def test_killed_at(house, reader, step):
         house.wait_killed(step)
     house.start()
     house.assert_as_before(job_id)
-    house.daemon.stop()
+
+
+@pytest.mark.skipif(not FULL, reason="counted over all steps")
+def test_it_was_read_often_enough():
+    assert Reader.total >= 100000, Reader.total

@@ -110,6 +110,21 @@ static void a_volume_and_an_empty_original_are_originals(void **unused)
     }
 }
 
+static void what_a_crash_left_without_a_journal_goes_at_start(void **unused)
+{
+    target_sweep(&k.x); /* there is no folder of ours yet */
+    kit_put(&k, "../state/aio/original.borg.config", "left");
+    kit_put(&k, "../state/aio/.journal.json.0a1b2c3d.new", "left");
+    target_sweep(&k.x);
+    kit_assert_over(&k);
+    assert_string_equal(kit_get(&k, "../state/aio/.journal.json.0a1b2c3d.new"), "-");
+    assert_true(kit_switch(&k, &kit_other));
+    target_sweep(&k.x); /* with a journal its copies stay */
+    kit_put(&k, ".configuration.json.0a1b2c3d.new", "left");
+    kit_put_back_and_finish(&k);
+    kit_assert_as_found(&k);
+}
+
 static void aios_own_target_keeps_what_its_run_wrote(void **unused)
 {
     assert_true(kit_switch(&k, &kit_main));
@@ -337,6 +352,7 @@ int main(void)
         T(while_it_is_switched_nobody_else_switches),
         T(without_a_journal_there_is_nothing_to_do),
         T(a_volume_and_an_empty_original_are_originals),
+        T(what_a_crash_left_without_a_journal_goes_at_start),
         T(aios_own_target_keeps_what_its_run_wrote),
         T(a_first_run_of_aios_own_target_makes_its_files),
         T(several_targets_of_one_downtime),
