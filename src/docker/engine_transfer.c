@@ -253,7 +253,7 @@ static void tell_end(struct engine_stream *s)
     struct err e = {0};
     bool whole = s->framing == FRAMING_NONE || frames_whole(&s->frames);
     bool well = s->result == CURLE_OK && !s->garbled && whole;
-    s->en->said = true;
+    s->en->said = s->en->moved = true;
     if (!well)
         (void)engine_fault_transport(s, &e);
     s->told = true;

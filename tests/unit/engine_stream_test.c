@@ -149,6 +149,25 @@ static void it_may_be_closed_from_inside(void **state)
     over(en);
 }
 
+static void one_that_ended_while_it_was_opened_is_not_waited_for(void **state)
+{
+    static const struct kit_answer script[] = {
+        PING_141, {LOGS, HEAD "Content-Length: 0\r\n\r\n", 0, THEN_HANG}, {0}};
+    struct err e = {0};
+    struct heard h = {0};
+    const struct engine_sink sink = {on_data, on_end, &h};
+    kit_start(script);
+    struct engine *en = kit_engine();
+    h.stream = engine_logs(en, "one", 0, true, &sink, &e);
+    assert_non_null(h.stream);
+    assert_int_equal(h.ends, 0);
+    uint64_t began = engine_now_ms();
+    assert_true(engine_wait(en, 20000));
+    assert_int_equal(h.ends, 1);
+    assert_true(engine_now_ms() - began < 10000);
+    over(en);
+}
+
 static void a_refused_stream_is_an_error_of_the_call(void **state)
 {
     static const struct kit_answer script[] = {
@@ -291,6 +310,7 @@ int main(void)
         cmocka_unit_test(what_is_not_framed_is_garbage),
         cmocka_unit_test(the_logs_of_a_terminal_are_not_framed),
         cmocka_unit_test(it_may_be_closed_from_inside),
+        cmocka_unit_test(one_that_ended_while_it_was_opened_is_not_waited_for),
         cmocka_unit_test(a_refused_stream_is_an_error_of_the_call),
         cmocka_unit_test(streams_are_served_while_a_call_waits),
         cmocka_unit_test(a_wait_lasts_until_a_stream_says_something),
