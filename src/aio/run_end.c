@@ -142,41 +142,64 @@ static bool ask_service(struct run *r, unsigned ms, bool *up)
     return true;
 }
 
-/* Whether it makes sense to wait: what does not run at all after the script's end will not come. */
-static bool look_at_stack(struct run *r, bool *stack_up, bool *busy)
+struct stack_seen {
+    bool up;     /* then it makes sense to wait: what does not run at all will not come */
+    bool busy;   /* somebody's run is active */
+    bool apache; /* its container runs */
+};
+
+static bool look_at_stack(struct run *r, struct stack_seen *s)
 {
     struct aio_look *l = mem_zalloc(sizeof *l);
     bool ok = l && run_look(r, l);
-    *stack_up = ok && l->stack_up;
-    *busy = ok && aio_look_busy(l, NULL);
+    const struct aio_container *apache = ok ? aio_look_find(l, AIO_APACHE_NAME) : NULL;
+    *s = (struct stack_seen){.up = ok && l->stack_up,
+                             .busy = ok && aio_look_busy(l, NULL),
+                             .apache = apache && apache->running};
     mem_free(l);
     return ok || r->why.code != ERR_INTERRUPTED;
 }
 
-bool run_see_to_service(struct run *r, struct aio_verdict *v)
+/* AIO's script waits without end for an apache that runs with its port closed (daily-backup.sh,
+ * "Waiting for apache to become available"), so that one is stopped first. False: a start would
+ * only hang. */
+static bool make_way(struct run *r, const struct stack_seen *s)
+{
+    struct err e = {0};
+    return !s->apache || r->out->service.port || engine_stop(r->en, AIO_APACHE_NAME, -1, &e);
+}
+
+/* False: the run is left (`why`). */
+static bool start_again(struct run *r, const struct stack_seen *s, bool *up)
 {
     static const struct run_flags start = {.start_containers = true};
-    bool up, stack_up, busy;
+    if (!make_way(r, s))
+        return true;
+    if (r->tell->notice)
+        r->tell->notice(r->tell->arg, "started_again",
+                        "Nextcloud does not serve after the run; its containers are started once "
+                        "more");
+    struct aio_evidence seen = r->ev;
+    enum run_end end = run_exec(r, &start, NULL, NULL);
+    r->ev = seen;
+    if (end == RUN_LEFT)
+        return false;
     run_stage(r, AIO_VERIFYING);
-    if (!look_at_stack(r, &stack_up, &busy) ||
-        !ask_service(r, stack_up ? AIO_SERVICE_MS : AIO_SERVICE_ABSENT_MS, &up))
+    return ask_service(r, AIO_SERVICE_MS, up);
+}
+
+bool run_see_to_service(struct run *r, struct aio_verdict *v)
+{
+    struct stack_seen s;
+    bool up;
+    run_stage(r, AIO_VERIFYING);
+    if (!look_at_stack(r, &s) ||
+        !ask_service(r, s.up ? AIO_SERVICE_MS : AIO_SERVICE_ABSENT_MS, &up))
         return false;
-    if (!up && !look_at_stack(r, &stack_up, &busy))
+    if (!up && !look_at_stack(r, &s))
         return false;
-    if (!up && !busy) {
-        if (r->tell->notice)
-            r->tell->notice(r->tell->arg, "started_again",
-                            "Nextcloud does not serve after the run; its containers are started "
-                            "once more");
-        struct aio_evidence seen = r->ev;
-        enum run_end end = run_exec(r, &start, NULL, NULL);
-        r->ev = seen;
-        if (end == RUN_LEFT)
-            return false;
-        run_stage(r, AIO_VERIFYING);
-        if (!ask_service(r, AIO_SERVICE_MS, &up))
-            return false;
-    }
+    if (!up && !s.busy && !start_again(r, &s, &up))
+        return false;
     if (!up)
         aio_verdict_service_down(v, r->out->service.problem);
     return true;
