@@ -249,6 +249,19 @@ enum {
     TCP_SURVEY_MS = 15 * 1000,  /* asking the configurations which hosts they name */
 };
 
+/* ---- is Nextcloud there? ---- */
+enum {
+    PORTS_PROBE_MS = 2000,        /* each port, all at once, when the request says nothing … */
+    PORTS_PROBE_MIN_MS = 100,     /* … at least … */
+    PORTS_PROBE_MAX_MS = 10000,   /* … and at most */
+    HEALTHCHECK_S = 30,           /* AIO's health script, as long as Docker itself gives it … */
+    HEALTHCHECK_MAX_S = 600,      /* … and at most, as the reference API */
+    HEALTHCHECK_OUT = 16 * 1024,  /* kept of each of its streams: it prints a line a port */
+    SERVERINFO_MS = 10 * 1000,    /* Nextcloud's answer about itself, as the reference API … */
+    SERVERINFO_MAX = 1024 * 1024, /* … and its size: some ten kB as a rule */
+    LIMIT_BASE_URL = 512,
+};
+
 /* ---- ssh keys and known hosts ---- */
 enum {
     SSHKEY_BLOB = 4096,      /* a public key: RSA of 16384 bits needs 2 KiB */
@@ -387,6 +400,14 @@ enum {
     AIO_ANSWER_S = 3600, /* an answer waits so long for a run when nothing is said */
     AIO_HELD_MS = 20,            /* how often it is looked whether the store takes lines again */
     AIO_LEFT_MS = 30 * 1000,     /* what is left of a run is looked at again */
+};
+
+/* ---- AIO's stack down for a backup of ours ---- */
+enum {
+    QUIESCE_START_MS = 2 * 3600 * 1000, /* the Engine, or AIO's own run, is waited for so long … */
+    QUIESCE_AGAIN_MS = 5000,            /* … and looked at so often */
+    QUIESCE_SERVICE_MS = 5 * 60 * 1000, /* a stack that somebody else is starting */
+    QUIESCE_TASK_MS = 1000,             /* no task is free: tried again */
 };
 
 #endif

@@ -21,6 +21,7 @@
 #include "jobs/hold.h"
 #include "limits.h"
 #include "policy/audit.h"
+#include "sys/httpc.h"
 #include "sys/log.h"
 #include "sys/proc.h"
 #include "sys/task.h"
@@ -68,6 +69,7 @@ static void stop_signals(void)
     uv_close((uv_handle_t *)&d.timer, NULL);
     probes_close(d.app.probes);
     metrics_close(d.app.metrics);
+    httpc_close(d.app.httpc);
     resolve_free(d.app.resolve);
     proc_reaper_stop();
     log_event(LOG_L_NOTICE, "stopped", NULL);
@@ -221,6 +223,9 @@ static bool open_api(struct err *e)
                                                     .on_request = router_on_request,
                                                     .on_error = router_on_error,
                                                     .on_done = router_on_done};
+    d.app.httpc = httpc_new(&d.loop, e);
+    if (!d.app.httpc)
+        return false;
     d.app.auth = auth_new(&d.config, e);
     d.app.ratelimit = ratelimit_new(d.config.rate_limit_scale);
     d.app.metrics = metrics_new(&d.app, e);

@@ -17,6 +17,7 @@
 #include <uv.h>
 
 struct auth;
+struct httpc;
 struct ratelimit;
 struct metrics;
 struct probes;
@@ -40,6 +41,7 @@ struct app {
     struct hold *hold; /* jobs/hold: what an emergency shutdown left */
     struct resolve *resolve;
     struct http_server *http;
+    struct httpc *httpc;          /* sys/httpc: calls to Nextcloud */
     struct auth *auth;            /* api/auth: tokens, failures by address, tickets */
     struct ratelimit *ratelimit;  /* api/ratelimit */
     struct metrics *metrics;      /* api/metrics */

@@ -51,6 +51,14 @@ static void choices(struct buf *b, int indent, const char *words)
     (void)buf_puts(b, "]\n");
 }
 
+static void numbers(struct buf *b, int indent, const struct param *p)
+{
+    (void)buf_printf(b, "%*stype: array\n%*sminItems: 1\n%*smaxItems: %d\n", indent, "", indent, "",
+                     indent, "", LIMIT_NUMBERS);
+    (void)buf_printf(b, "%*sitems: { type: integer, minimum: %" PRId64 ", maximum: %" PRId64 " }\n",
+                     indent, "", p->min, p->max);
+}
+
 static void schema(struct buf *b, int indent, const struct param *p)
 {
     switch (p->type) {
@@ -82,11 +90,7 @@ static void schema(struct buf *b, int indent, const struct param *p)
                          indent, "", p->max);
         return;
     case PARAM_NUMBERS:
-        (void)buf_printf(b, "%*stype: array\n%*sminItems: 1\n%*smaxItems: %d\n", indent, "", indent,
-                         "", indent, "", LIMIT_NUMBERS);
-        (void)buf_printf(
-            b, "%*sitems: { type: integer, minimum: %" PRId64 ", maximum: %" PRId64 " }\n", indent,
-            "", p->min, p->max);
+        numbers(b, indent, p);
         return;
     case PARAM_SECONDS:
         (void)buf_printf(b, "%*stype: number\n%*sminimum: %g\n%*smaximum: %g\n", indent, "", indent,

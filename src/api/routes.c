@@ -3,6 +3,7 @@
 
 #include "aio/config_file.h"
 #include "api/handlers/aio_read.h"
+#include "api/handlers/aio_probe.h"
 #include "api/handlers/aio_target.h"
 #include "api/handlers/aio_run.h"
 #include "api/handlers/archives.h"
@@ -52,6 +53,7 @@ const struct route routes[] = {
 #include "api/routes/net.def"
 
 #include "api/routes/docker.def"
+#include "api/routes/aio_probe.def"
 
 #include "api/routes/ssh_keys.def"
 

@@ -21,6 +21,7 @@ BODIES = {
     "archives-find": {"pattern": "*"},
     "archives-diff": {"archive": "a", "other": "b"},
     "exec-whitelist-validate": {"container": "c", "command": "/daily-backup.sh"},
+    "nextcloud-ports-probe": {"ports": [80], "timeout": 0.2},
 }
 LEFT_OUT = {"events-stream"}  # it never ends; what it reads is the store alone
 

@@ -24,6 +24,10 @@ def wrong_values(schema):
     if kind == "integer":
         beyond = [schema["maximum"] + 1] if "maximum" in schema else []
         return ["x", 1.5, schema["minimum"] - 1, *beyond]
+    if kind == "number":
+        return ["x", "1", True, schema["minimum"] / 2, schema["maximum"] + 0.5]
+    if kind == "array" and schema["items"]["type"] == "integer":
+        return [1, [], ["1"], [1.5], [schema["items"]["maximum"] + 1]]
     if kind == "array":
         return ["text", [], [1], [""]]
     if kind == "object":

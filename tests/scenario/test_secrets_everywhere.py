@@ -14,8 +14,10 @@ from fixtures.routes import bodies, fill, operations
 from fixtures.sshd import Sshd
 
 BORG, SSH, NEW = "Rep0sitory pass \"word\" %7", "Key'Pass\\phrase+2", "the-N3w passphrase é"
+USER = "an-admin of Nextcloud's"
 # What a secret field is given, by its name; anything else gets the repository's.
-BY_NAME = {"ssh_passphrase": SSH, "new_passphrase": NEW, "new_borg_passphrase": NEW}
+BY_NAME = {"ssh_passphrase": SSH, "new_passphrase": NEW, "new_borg_passphrase": NEW,
+           "user": USER}
 ALIAS = "new_passphrase"  # of new_borg_passphrase: one of them is given
 # Routes that make the repository or the key another one come last, in this order.
 LAST = ("ssh-key-replace", "ssh-key-renew", "repository-passphrase-change")
@@ -87,14 +89,14 @@ def watched(module_folder):
     return daemon, trace, answers, asked
 
 
-SECRETS = [BORG, SSH, NEW]
+SECRETS = [BORG, SSH, NEW, USER]
 
 
 def test_the_routes_took_them(watched):
     _, _, _, asked = watched
     refused = {n: s for n, s in asked.items() if s not in (200, 202)}
-    # It is there already.
-    assert refused == {"repository-create": 409}, refused
+    # It is there already; there is no Nextcloud.
+    assert refused == {"repository-create": 409, "nextcloud-serverinfo": 502}, refused
     assert len(asked) >= 20
 
 
