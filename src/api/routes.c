@@ -6,6 +6,7 @@
 #include "api/handlers/aio_probe.h"
 #include "api/handlers/aio_target.h"
 #include "api/handlers/aio_run.h"
+#include "api/handlers/aio_target.h"
 #include "api/handlers/archives.h"
 #include "api/handlers/backup.h"
 #include "api/handlers/configs.h"

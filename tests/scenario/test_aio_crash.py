@@ -139,6 +139,6 @@ def test_killed_at(house, reader, step):
     house.assert_as_before(job_id)
 
 
-@pytest.mark.skipif(not FULL, reason="counted over all steps")
-def test_it_was_read_often_enough():
-    assert Reader.total >= 100000, Reader.total
+if FULL:  # counted over all steps
+    def test_it_was_read_often_enough():
+        assert Reader.total >= 100000, Reader.total

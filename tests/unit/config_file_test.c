@@ -181,8 +181,7 @@ static int make_folder(void **state)
 
 static int remove_folder(void **state)
 {
-    static const char *const names[] = {"configuration.json", "daily_backup_time",
-                                        "backup_archives.list", ".configuration.json.00c0ffee.new"};
+    static const char *const names[] = {"configuration.json", ".configuration.json.00c0ffee.new"};
     char at[256];
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         (void)snprintf(at, sizeof at, "%s/%s", folder, names[i]);
@@ -320,63 +319,6 @@ static void from_the_last_look_to_the_replacement_passes_next_to_no_time(void **
     assert_true(window[TIMES * 95 / 100] <= CONFIG_FILE_WINDOW_MS * 1000);
 }
 
-/* ---- beside it ---- */
-
-static void a_schedule_is_read(void **state)
-{
-    struct aio_schedule s;
-    char at[256];
-    assert_true(config_file_beside(path, "daily_backup_time", at, sizeof at));
-    assert_true(config_file_schedule(at, &s, &e));
-    assert_false(s.set);
-    assert_int_equal(aio_schedule_minutes(&s, 0), -1);
-    write_file("daily_backup_time", "04:30\n\n\n");
-    assert_true(config_file_schedule(at, &s, &e));
-    assert_true(s.set && s.updates && s.success_notifications);
-    assert_int_equal(s.minute_utc, 270);
-    assert_int_equal(aio_schedule_minutes(&s, 86400 * 5LL), 270);
-    assert_int_equal(aio_schedule_minutes(&s, 86400 * 5LL + 270 * 60), 0);
-    assert_int_equal(aio_schedule_minutes(&s, 86400 * 5LL + 270 * 60 + 1), 24 * 60 - 1);
-    write_file("daily_backup_time",
-               "23:59\nautomaticUpdatesAreNotEnabled\nsuccessNotificationsAreNotEnabled");
-    assert_true(config_file_schedule(at, &s, &e));
-    assert_true(s.set && !s.updates && !s.success_notifications);
-    static const char *const bad[] = {"24:00", "4:30", "04:60\n", "0430\n", "\n", "04:30:00\n"};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        write_file("daily_backup_time", bad[i]);
-        assert_false(config_file_schedule(at, &s, &e));
-        assert_int_equal(e.code, ERR_UNAVAILABLE);
-        assert_false(s.set);
-    }
-}
-
-static void archives_are_listed_newest_first(void **state)
-{
-    struct aio_archive a[3];
-    size_t n;
-    char at[256];
-    assert_true(config_file_beside(path, "backup_archives.list", at, sizeof at));
-    assert_true(config_file_archives(at, a, 3, &n, &e));
-    assert_int_equal(n, 0);
-    write_file("backup_archives.list", "\n");
-    assert_true(config_file_archives(at, a, 3, &n, &e));
-    assert_int_equal(n, 0);
-    write_file("backup_archives.list", "20260101_040000-nextcloud-aio,2026-01-01 04:00:05\n"
-                                       "20260102_040000-nextcloud-aio,2026-01-02 04:00:05\n"
-                                       "no line of ours\n"
-                                       "bad,2026-01-02\n"
-                                       "20260103_040000-nextcloud-aio,1970-01-02 00:00:01");
-    assert_true(config_file_archives(at, a, 3, &n, &e));
-    assert_int_equal(n, 3);
-    assert_string_equal(a[0].name, "20260103_040000-nextcloud-aio");
-    assert_int_equal(a[0].time, 86401);
-    assert_string_equal(a[2].name, "20260101_040000-nextcloud-aio");
-    assert_int_equal(a[2].time, 1767240005);
-    assert_true(config_file_archives(at, a, 1, &n, &e));
-    assert_int_equal(n, 1);
-    assert_int_equal(a[0].time, 86401);
-}
-
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
 #define PURE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
@@ -396,8 +338,6 @@ int main(void)
         IN_FOLDER(what_a_crash_left_is_swept),
         IN_FOLDER(what_cannot_be_changed_stands),
         IN_FOLDER(from_the_last_look_to_the_replacement_passes_next_to_no_time),
-        IN_FOLDER(a_schedule_is_read),
-        IN_FOLDER(archives_are_listed_newest_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* Routes of AIO's backup target. */
+/* aio_target: the routes of AIO's backup target. */
 #ifndef API_HANDLERS_AIO_TARGET_H
 #define API_HANDLERS_AIO_TARGET_H
 
