@@ -7,6 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What the Engine says of an exec to whose stream it could not write any more, while the command
+ * goes on (moby, daemon/exec.go). */
+enum { EXEC_CUT = 126 };
+
 /* ---- what is said ---- */
 
 /* Stages of borg's log that the script, which only polls for the container's end, does not know. */
@@ -140,7 +144,7 @@ static void ask_of_script(struct run *r)
         return;
     }
     r->lost_ms = 0;
-    if (!st.known)
+    if (!st.known || (!st.running && st.code == EXEC_CUT))
         ask_the_list(r);
     else if (!st.running)
         script_ended(r, st.code);

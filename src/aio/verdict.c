@@ -21,7 +21,8 @@ void aio_verdict_say(struct aio_verdict *out, enum aio_grade grade, const char *
 
 bool aio_script_finished(const struct aio_evidence *ev)
 {
-    return ev->finish_line || (ev->unseen && ev->over && ev->code == 0);
+    bool by_itself = ev->code == 0 || (ev->code == -1 && !ev->master_restarted);
+    return ev->finish_line || (ev->unseen && ev->over && by_itself);
 }
 
 static void say_failed(struct aio_verdict *out, const char *word, const char *sentence)

@@ -56,7 +56,7 @@ void aio_verdict_of_check(const struct aio_evidence *ev, struct aio_verdict *out
 /* Of a run that only stops, starts or updates containers. */
 void aio_verdict_of_script(const struct aio_evidence *ev, struct aio_verdict *out);
 /* The script came to its end, as far as can be known: its finish line, or (where its stream was
- * cut) the Engine's word that it ended by itself. */
+ * cut) that it ended and nothing says that it was killed. It leaves early only at its guards. */
 bool aio_script_finished(const struct aio_evidence *ev);
 
 __attribute__((format(printf, 5, 6))) void aio_verdict_say(struct aio_verdict *out,

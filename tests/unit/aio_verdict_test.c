@@ -136,7 +136,10 @@ static void a_stream_that_was_cut_is_no_script_that_was(void **state)
     cut.code = 137;
     script(cut, AIO_GRADE_FAILED, "not_finished", "ended before");
     cut.code = -1;
-    script(cut, AIO_GRADE_FAILED, "not_finished", "ended before");
+    script(cut, AIO_GRADE_OK, "succeeded", "finished");
+    cut.master_restarted = true;
+    script(cut, AIO_GRADE_FAILED, "not_finished", "mastercontainer");
+    cut.master_restarted = false;
     cut.code = 0;
     cut.over = false;
     script(cut, AIO_GRADE_FAILED, "not_finished", "not known");
