@@ -15,7 +15,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { SHOWN_HINT = 320, SHOWN_ARCHIVES = 100, RECORDS = 20, RECORDS_GOOD = 5 };
+enum { SHOWN_HINT = 320, SHOWN_ARCHIVES = 100, RECORDS = 20, RECORDS_GOOD = 5, DAY_S = 86400 };
 
 struct glance {
     struct call *c;
@@ -136,7 +136,9 @@ static void show_schedule(const struct glance *g, struct jsonw *w)
         jsonw_null(w);
         return;
     }
-    time_t next = now - now % 60 + 60LL * minutes;
+    time_t next = now - now % DAY_S + 60LL * s->minute_utc;
+    if (next < now)
+        next += DAY_S;
     struct tm local;
     jsonw_begin_object(w);
     (void)snprintf(text, sizeof text, "%02d:%02d", s->minute_utc / 60 % 24, s->minute_utc % 60);
