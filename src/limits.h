@@ -397,7 +397,7 @@ enum {
     AIO_STREAM_TAIL = 16 * 1024, /* of each stream of the daily script in a result … */
     AIO_RESULT_LOG = 4 * 1024,   /* … of a borgbackup container's log … */
     AIO_RESULT_MAX = 80 * 1024,  /* … and the result: it stands in the record and in a status */
-    AIO_ANSWER_S = 3600, /* an answer waits so long for a run when nothing is said */
+    AIO_ANSWER_S = 3600,         /* an answer waits so long for a run when nothing is said */
     AIO_HELD_MS = 20,            /* how often it is looked whether the store takes lines again */
     AIO_LEFT_MS = 30 * 1000,     /* what is left of a run is looked at again */
 };

@@ -1,6 +1,6 @@
 /* probes: what is known of the outside, asked off the request path: borgmatic's and borg's
- * versions, Docker's, the folders of the settings. At the start, when a program's file has changed, and every
- * few minutes. Loop's thread; the folders are looked at on a worker thread. */
+ * versions, Docker's, the folders of the settings. At the start, when a program's file has changed,
+ * and every few minutes. Loop's thread; the folders are looked at on a worker thread. */
 #ifndef API_PROBES_H
 #define API_PROBES_H
 

@@ -65,6 +65,7 @@ struct engine_sink {
     void *arg;
 };
 
+/* Valid until engine_stream_close or engine_close, also when its end has been told. */
 struct engine_stream;
 /* The logs from `since_ns` (Unix time; 0: all) on, followed while the container runs. */
 struct engine_stream *engine_logs(struct engine *en, const char *container, int64_t since_ns,

@@ -123,8 +123,7 @@ static bool resolve(struct engine *en, struct err *e)
     if (line.n && !line.failed)
         en->resolved = curl_slist_append(NULL, buf_str(&line));
     buf_done(&line);
-    return *name == '[' || en->resolved ||
-           engine_fault_unknown_host(en, name, e);
+    return *name == '[' || en->resolved || engine_fault_unknown_host(en, name, e);
 }
 
 static bool add_header(struct engine_stream *s, const char *line)

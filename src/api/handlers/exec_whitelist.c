@@ -116,7 +116,9 @@ void docker_whitelist_validate(struct call *c)
 {
     struct err e;
     struct question *q = arena_alloc(&c->req->arena, sizeof *q);
-    if (q ? take_command(c, q, &e) && take_env(c, q, &e) : no_memory(&e))
+    if (!q)
+        (void)no_memory(&e);
+    if (q && take_command(c, q, &e) && take_env(c, q, &e))
         answer(c, q);
     else
         call_error(c, &e);
