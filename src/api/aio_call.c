@@ -84,6 +84,13 @@ void aio_call(struct call *c, const struct aio_call *a)
     }
     *copy = *a;
     c->state = copy;
+    if (call_bool(c, "dry_run", false)) {
+        (void)err_field(&e, ERR_BAD_REQUEST, "dry_run",
+                        "AIO's script cannot be tried; POST /nextcloud/preflight looks at all that "
+                        "a run begins with, and touches nothing");
+        call_error(c, &e);
+        return;
+    }
     if (!*c->app->aio.whitelist.master) {
         (void)err_field(&e, ERR_CONTAINER_NOT_FOUND, "AIO_MASTER",
                         "AIO_MASTER is empty: there is no Nextcloud AIO to work with");

@@ -117,6 +117,7 @@ def test_a_stop_that_was_cut_by_our_death_is_ended_as_what_it_was(place):
     aio.switch(database={"dump_seconds": 3})
     reply = daemon.write.post("/nextcloud/containers/stop", {"timeout": 1})
     assert reply.json["pending"] is True, reply
+    wait_for(aio.execs, 20, "the script runs")
     daemon.kill()
     daemon.start(ready=False)
     job = daemon.wait_job(reply.json["job_id"])

@@ -2,6 +2,7 @@
 it fails and when the caller does not wait so long; two at once; and its events."""
 
 import json
+import time
 
 import pytest
 
@@ -207,6 +208,23 @@ def test_a_stop_that_takes_longer_than_the_answer_is_pending(aio, daemon):
     assert aio.stack_down()
 
 
+@pytest.mark.seconds(240)
+def test_while_aio_runs_by_itself_nothing_is_begun_and_the_answer_says_what_runs(aio, daemon):
+    aio.set_schedule(f"{(time.gmtime().tm_hour + 12) % 24:02}:00")
+    aio.switch(borgbackup={"hold": "before_create"})
+    aio.own_run()
+    aio.wait_did(BORG, "held")
+    for path in ("daily-backup/stop", "daily-backup/run", "containers/start", "check-integrity"):
+        reply = daemon.write.post(f"/nextcloud/{path}", {})
+        assert reply.status == 409 and reply.json["error"] == "aio_busy", (path, reply)
+        assert "daily-backup.sh" in reply.json["message"] or BORG in reply.json["message"], reply
+        assert reply.json["preflight"], reply
+    aio.switch(borgbackup={"hold": None})
+    aio.wait_idle()
+    (aio.data / "daily_backup_time").unlink()
+    assert len(aio.did(BORG, "started")) == 1 and aio.stack_up()
+
+
 # ---- the other ways to run the script ----
 
 @pytest.mark.seconds(240)
@@ -296,6 +314,7 @@ def test_an_async_run_for_a_target_has_the_reference_apis_events(aio, daemon):
 @pytest.mark.parametrize("body,status,error,field", [
     ({"daily_backup": True, "check_backup": True}, 400, "bad_request", "check_backup"),
     ({"daily_backup": False, "start_containers": False}, 400, "bad_request", "daily_backup"),
+    ({"dry_run": True}, 400, "bad_request", "/nextcloud/preflight"),
     ({"extra_env": {"BASH_ENV": "$(id)"}}, 403, "exec_forbidden", "BASH_ENV"),
     ({"extra_env": {"APACHE_PORT": "11000"}}, 403, "exec_forbidden", "APACHE_PORT"),
     ({"extra_env": {"DAILY_BACKUP": "true"}}, 403, "exec_forbidden", "DAILY_BACKUP"),
