@@ -214,3 +214,77 @@ def test_a_crash_on_the_way_leaves_a_whole_file_and_a_journal_that_knows(tmp_pat
             assert json.loads(journal.read_text())["original"]["host_location"] == "/mnt/backup"
         if step == "journal_saved":
             assert not journal.exists() and place.picture() == before
+
+
+# ---- beside an AIO that runs ----
+
+@pytest.mark.seconds(240)
+def test_while_a_run_is_active_it_is_not_set(aio, folder):
+    aio.install(schedule=("23:59",), borgbackup={"hold": "before_create"})
+    other = aio.folder / "other"
+    other.mkdir()
+    with Daemon(folder / "d", **aio.settings(AIO_STALL_MINUTES="1440",
+                                                AIO_SCHEDULE_GUARD_MINUTES="0")) as daemon:
+        aio.own_run()
+        aio.wait_did("nextcloud-aio-borgbackup", "started", 60)
+        before = aio.config
+        reply = daemon.write.post(URL, {"host_location": str(other)})
+        assert reply.status == 409 and reply.json["error"] == "aio_busy", reply
+        assert aio.config == before
+        aio.switch(borgbackup={"hold": None})
+        aio.wait_idle()
+        aio.wait_serving()
+
+        aio.switch(borgbackup={"hold": "before_create"})
+        job_id = daemon.write.post("/nextcloud/daily-backup/run/async", {}).json["job_id"]
+        reply = daemon.write.post(URL, {"host_location": str(other)})
+        assert reply.status == 409 and reply.json["error"] == "aio_busy", reply
+        assert reply.json["job_id"] == job_id
+        aio.switch(borgbackup={"hold": None})
+        assert daemon.wait_job(job_id, 120)["state"] == "succeeded"
+
+        reply = daemon.write.post(URL, {"host_location": str(other)})
+        assert reply.status == 200 and reply.json["previous"]["host_location"] == str(aio.target)
+        assert aio.config == {**aio.config, "borg_backup_host_location": str(other)}
+        reply = daemon.write.post("/nextcloud/daily-backup/run", {})
+        assert reply.status == 200 and (other / "borg/config").exists(), reply
+
+
+@pytest.mark.seconds(240)
+def test_on_a_full_disk_nothing_is_switched(aio, folder):
+    aio.install(disk_kib=1024)
+    other = aio.folder / "other"
+    other.mkdir()
+    filler = aio.data / "filler"
+    with Daemon(folder / "d", **aio.settings(AIO_STALL_MINUTES="1440")) as daemon:
+        before = aio.config_path.read_bytes()
+        with open(filler, "wb", buffering=0) as f, pytest.raises(OSError):
+            while True:
+                f.write(b"\0" * 4096)
+        reply = daemon.write.post(URL, {"host_location": str(other)})
+        assert reply.status == 503 and "No space left" in reply.json["message"], reply
+        reply = daemon.write.post("/nextcloud/daily-backup/run-for-target",
+                                  {"host_location": str(other)})
+        assert reply.status == 503 and "No space left" in reply.json["message"], reply
+        assert aio.config_path.read_bytes() == before and aio.execs() == [] and aio.stack_up()
+        assert daemon.read.get(URL).json["switched"] is None
+        filler.unlink()
+        reply = daemon.write.post("/nextcloud/daily-backup/run-for-target",
+                                  {"host_location": str(other)})
+        assert reply.status == 200 and (other / "borg/config").exists(), reply
+        assert aio.config["borg_backup_host_location"] == str(aio.target)
+
+
+@pytest.mark.seconds(240)
+def test_a_writer_with_an_old_cache_does_not_bring_the_temporary_target_back(aio, folder):
+    aio.install(stale_writer=True, php_seconds={"StartContainers": 0})
+    other = aio.folder / "other"
+    other.mkdir()
+    with Daemon(folder / "d", **aio.settings(AIO_STALL_MINUTES="1440")) as daemon:
+        reply = daemon.write.post("/nextcloud/daily-backup/run-for-target",
+                                  {"host_location": str(other)})
+        assert reply.status == 200 and (other / "borg/config").exists(), reply
+        assert aio.did("php", "wrote a stale configuration")
+        assert aio.config["community_variable"]  # the other's change is kept
+        assert aio.config["borg_backup_host_location"] == str(aio.target)
+        assert daemon.read.get(URL).json["switched"] is None
