@@ -76,7 +76,8 @@ bool target_journal_write(const struct aio_context *x, const struct target_journ
 bool target_set(const struct aio_context *x, const struct aio_target *t,
                 struct aio_target *previous, struct err *e);
 
-/* At start, before anything else: what a crash left without a journal goes. */
+/* At start, before anything else: what a crash left without a journal goes. One of target_set is
+ * put back here when there is no AIO that could be asked (AIO_MASTER is empty). */
 void target_sweep(const struct aio_context *x);
 
 void aio_target_write(const struct aio_target *t, struct jsonw *w); /* {host_location,…,mode} */

@@ -214,6 +214,10 @@ def test_a_crash_on_the_way_leaves_a_whole_file_and_a_journal_that_knows(tmp_pat
             assert json.loads(journal.read_text())["original"]["host_location"] == "/mnt/backup"
         if step == "journal_saved":
             assert not journal.exists() and place.picture() == before
+        daemon.args = []
+        daemon.start()
+        assert place.picture() == before and not list((daemon.state / "aio").glob("[jo]*"))
+        assert daemon.write.post(URL, {"host_location": "/mnt/x"}).status == 200
 
 
 # ---- beside an AIO that runs ----
