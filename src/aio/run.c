@@ -235,7 +235,10 @@ static void conclude(struct run *r, struct aio_verdict *v)
         return;
     }
     run_stage(r, AIO_VERIFYING);
-    run_note_stack(r, stopped);
+    bool up = run_note_stack(r, stopped);
+    if (stopped && up && v->grade != AIO_GRADE_FAILED) /* a script that was killed unseen */
+        aio_verdict_say(v, AIO_GRADE_FAILED, "not_stopped", ERR_COMMAND_FAILED,
+                        "AIO's script has ended, but its containers still run");
     finish_target(r, v);
     crash_step(CRASH_RUN_CONCLUDED);
     if (r->out->left)

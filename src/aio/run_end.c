@@ -111,16 +111,19 @@ static void note_dump(struct run *r, const struct aio_look *now)
                                   o->dump_problem, sizeof o->dump_problem);
 }
 
-void run_note_stack(struct run *r, bool stopped)
+bool run_note_stack(struct run *r, bool stopped)
 {
     struct aio_look *now = mem_zalloc(sizeof *now);
-    if (now && run_look(r, now)) {
+    bool looked = now && run_look(r, now);
+    bool up = looked && now->stack_up;
+    if (looked) {
         note_stopped(r, now);
         note_downtime(r, now);
         if (stopped)
             note_dump(r, now);
     }
     mem_free(now);
+    return up;
 }
 
 /* ---- does Nextcloud serve? ---- */

@@ -109,13 +109,14 @@ void run_say_error(struct run *r, const char *word, const struct err *e);
 void run_judge_backup(struct run *r, struct aio_backup *b, struct aio_verdict *v);
 /* Where a target is, for a sentence; "AIO's target" when it is not known. */
 const char *run_where(const struct aio_target *t);
-/* What stands still now that ran before, how long it did, and whether the dump is clean. */
-void run_note_stack(struct run *r, bool stopped);
+/* What stands still now that ran before, how long it did, and whether the dump is clean. True when
+ * the stack is up. */
+bool run_note_stack(struct run *r, bool stopped);
 /* Sees that the stack is up, starts it once more if it is not. False when the run is left. */
 bool run_see_to_service(struct run *r, struct aio_verdict *v);
 
 /* ---- run_targets: several targets in one downtime ---- */
-enum run_end run_targets(struct run *r, struct aio_verdict *v);
+enum run_end run_targets(struct run *r, struct aio_verdict *worst);
 /* Switches to a target under the journal; `first`: makes it. On failure what could be put back is.
  */
 bool run_switch(struct run *r, const struct aio_target *t, bool first, struct err *e);

@@ -132,7 +132,7 @@ static bool recover(struct run *r, struct pending *p, struct aio_look *l, struct
     judge(r, j, v);
     if (!start_stack(r, j, l, v))
         return false;
-    run_note_stack(r, false);
+    (void)run_note_stack(r, false);
     r->out->stack_was_up = j->stack_was_up;
     r->out->down_ms = -1;
     return run_journal_drop(r->x->state_dir, &e);
@@ -144,28 +144,31 @@ static void say_left(struct run *r)
     r->out->left = true;
 }
 
+/* False: it is not over (`why`). */
+static bool recover_all(struct run *r, struct pending *p, struct aio_look *l, struct aio_verdict *v)
+{
+    if (!read_pending(r->x, p, &r->why) || !run_open(r, &r->why))
+        return false;
+    if (p->has_run || p->has_target)
+        return recover(r, p, l, v);
+    aio_verdict_say(v, AIO_GRADE_OK, "nothing_pending", ERR_NONE, "no run was left");
+    return true;
+}
+
 static void work(struct run *r)
 {
     struct pending *p = mem_zalloc(sizeof *p);
     struct aio_look *l = mem_zalloc(sizeof *l);
     struct aio_verdict v = {0};
-    struct err e = {0};
-    if (!p || !l)
-        (void)err_set(&r->why, ERR_NO_MEMORY, "no memory to recover AIO's run");
+    bool over = false;
+    if (p && l)
+        over = recover_all(r, p, l, &v);
     else
-        (void)(read_pending(r->x, p, &r->why) && run_open(r, &e));
-    if (e.code != ERR_NONE)
-        r->why = e;
-    if (!r->follow) {
-        say_left(r);
-    } else if (!p->has_run && !p->has_target) {
-        aio_verdict_say(&v, AIO_GRADE_OK, "nothing_pending", ERR_NONE, "no run was left");
+        (void)err_set(&r->why, ERR_NO_MEMORY, "no memory to recover AIO's run");
+    if (over)
         run_say_verdict(r, &v);
-    } else if (recover(r, p, l, &v)) {
-        run_say_verdict(r, &v);
-    } else {
+    else
         say_left(r);
-    }
     mem_free(p);
     mem_free(l);
 }

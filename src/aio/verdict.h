@@ -44,7 +44,7 @@ struct aio_verdict {
     char word[48]; /* "succeeded", "borg_failed", "borg_warned", "borg_killed", "check_failed",
                       "nothing_done", "not_finished", "borg_not_started", "stale_container",
                       "wrong_mode", "wrong_target", "no_success_line", "archive_missing",
-                      "unverified", "update_failed", "service_down" */
+                      "unverified", "update_failed", "service_down", "not_stopped" */
     char sentence[384];
     enum err_code api; /* what an awaited request gets; ERR_NONE for ok and warning */
 };
