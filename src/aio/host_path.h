@@ -38,7 +38,7 @@ bool host_path_is_whole(const struct aio_context *x, const char *folder_of_engin
 /* Pure: which disk, given the mount that covers the folder and the one that covers host_root. A
  * folder that is mounted for us alone tells by the mount's root: of the root disk it has the
  * folder's own path. HOST_DISK_UNKNOWN where it is no folder of the host's at all. */
-enum host_disk host_path_judge(bool whole, const char *path, const struct mountinfo *covering,
+enum host_disk host_path_judge(bool whole, const char *path, const struct mountinfo *covers,
                                const struct mountinfo *root);
 
 #endif

@@ -2,9 +2,8 @@
 #include "api/route.h"
 
 #include "aio/config_file.h"
-#include "api/handlers/aio_read.h"
 #include "api/handlers/aio_probe.h"
-#include "api/handlers/aio_target.h"
+#include "api/handlers/aio_read.h"
 #include "api/handlers/aio_run.h"
 #include "api/handlers/aio_target.h"
 #include "api/handlers/archives.h"
@@ -53,8 +52,8 @@ const struct route routes[] = {
 
 #include "api/routes/net.def"
 
-#include "api/routes/docker.def"
 #include "api/routes/aio_probe.def"
+#include "api/routes/docker.def"
 
 #include "api/routes/ssh_keys.def"
 

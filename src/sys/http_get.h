@@ -18,6 +18,6 @@ struct http_get {
 
 /* The HTTP status, whatever it is; the body is appended. −1 and ERR_UNAVAILABLE when no whole
  * answer came in time, or it is longer than out->max. */
-int http_get(const struct http_get *g, struct buf *out, struct err *e);
+int http_get(const struct http_get *asked, struct buf *out, struct err *e);
 
 #endif
