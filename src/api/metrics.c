@@ -1,6 +1,7 @@
 #include "api/metrics.h"
 
 #include "api/metrics_internal.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "jobs/store.h"
 
@@ -46,6 +47,7 @@ static void on_closed(uv_handle_t *h)
 {
     struct metrics *m = h->data;
     mem_free(m->series);
+    mem_free(m->locks);
     mem_free(m);
 }
 
@@ -138,8 +140,24 @@ static void note(struct job_series *s, enum job_state state, int64_t started_ms,
         s->success_ms = ended_ms;
 }
 
+static void note_result(struct metrics *m, const char *kind, const char *text, bool record,
+                        int64_t ended_ms)
+{
+    json_t *o = text ? json_parse(text, strlen(text), NULL) : NULL;
+    metrics_aio_result(m, kind, record ? json_object_get(o, "result") : o, ended_ms);
+    json_decref(o);
+}
+
+/* Others' results may be long and say nothing of AIO. */
+static bool concerns_aio(const char *kind)
+{
+    return strncmp(kind, "aio-", 4) == 0 || strncmp(kind, "emergency-", 10) == 0;
+}
+
 void metrics_job_ended(void *arg, const struct job *j)
 {
+    if (concerns_aio(job_kind(j)))
+        note_result(arg, job_kind(j), job_result(j), false, job_ended_ms(j));
     struct job_series *s = series(arg, job_kind(j), job_label(j));
     if (!s)
         return;
@@ -152,6 +170,8 @@ void metrics_job_row(struct metrics *m, const struct store_job *row)
     enum job_state state;
     if (!row->terminal || !job_state_parse(row->state, &state))
         return;
+    if (concerns_aio(row->kind))
+        note_result(m, row->kind, row->record, true, row->ended_ms);
     struct job_series *s = series(m, row->kind, row->label);
     if (s && (!s->known || s->ended_ms <= row->ended_ms))
         note(s, state, row->started_ms, row->ended_ms);

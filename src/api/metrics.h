@@ -32,6 +32,10 @@ void metrics_job_ended(void *arg, const struct job *j);
 /* A job of a former life, as the store has it. */
 void metrics_job_row(struct metrics *m, const struct store_job *row);
 
+/* What a look at locks has found, at `now` (Unix time). */
+struct lock_survey;
+void metrics_locks(struct metrics *m, const struct lock_survey *s, double now);
+
 void metrics_json(const struct metrics *m, const struct app *app, struct jsonw *w);
 void metrics_prometheus(const struct metrics *m, const struct app *app, bool openmetrics,
                         struct buf *out);

@@ -1,4 +1,4 @@
-/* metrics_internal: shared by metrics.c (counting) and metrics_text.c (showing). */
+/* metrics_internal: shared by metrics.c (counting), metrics_text.c (showing) and metrics_aio.c. */
 #ifndef API_METRICS_INTERNAL_H
 #define API_METRICS_INTERNAL_H
 
@@ -19,6 +19,18 @@ struct job_series {
     int64_t ended_ms, success_ms;
 };
 
+struct aio_seen {
+    int64_t backup_ms; /* Unix time; 0: none is known */
+    int64_t stack_ms;  /* … */
+    bool stack_up;
+};
+
+struct lock_seen {
+    char label[LIMIT_LABEL + 1];
+    bool held;
+    double at; /* Unix time */
+};
+
 struct metrics {
     uv_timer_t timer;
     uint64_t tick_ns, lag_ns, lag_max_ns;
@@ -28,7 +40,18 @@ struct metrics {
     uint64_t requests[METRICS_ROUTES][METRICS_CODES];
     struct job_series *series;
     size_t series_count, series_room;
+    struct aio_seen aio;
+    struct lock_seen *locks;
+    size_t lock_count;
 };
+
+/* ---- metrics_text.c ---- */
+void metrics_head(struct buf *b, bool open, const char *name, const char *type, const char *help);
+/* ---- metrics_aio.c ---- */
+/* The result of an ended job of whatever kind; may be NULL. */
+void metrics_aio_result(struct metrics *m, const char *kind, const json_t *result,
+                        int64_t ended_ms);
+void metrics_aio_text(const struct metrics *m, const struct app *app, bool open, struct buf *b);
 
 /* Where a route's counters are; the last place is for none. */
 size_t metrics_place(const struct route *r);

@@ -54,7 +54,7 @@ void metrics_json(const struct metrics *m, const struct app *app, struct jsonw *
 /* ---- Prometheus ---- */
 
 /* OpenMetrics names a counter without its _total, and a unit that is in the name. */
-static void head(struct buf *b, bool open, const char *name, const char *type, const char *help)
+void metrics_head(struct buf *b, bool open, const char *name, const char *type, const char *help)
 {
     size_t n = strlen(name);
     bool total = open && n > 6 && strcmp(name + n - 6, "_total") == 0;
@@ -69,7 +69,7 @@ static void head(struct buf *b, bool open, const char *name, const char *type, c
 
 static void gauge(struct buf *b, bool open, const char *name, double v, const char *help)
 {
-    head(b, open, name, "gauge", help);
+    metrics_head(b, open, name, "gauge", help);
     (void)buf_printf(b, "borgmatic_api_%s %.17g\n", name, v);
 }
 
@@ -81,7 +81,7 @@ static const char *method_of(const struct route *r)
 
 static void requests(const struct metrics *m, bool open, struct buf *b)
 {
-    head(b, open, "http_requests_total", "counter", "Requests answered.");
+    metrics_head(b, open, "http_requests_total", "counter", "Requests answered.");
     for (size_t i = 0; i < METRICS_ROUTES; i++) {
         const struct route *r = i < route_count ? &routes[i] : NULL;
         if (!r && i != METRICS_ROUTES - 1)
@@ -95,7 +95,7 @@ static void requests(const struct metrics *m, bool open, struct buf *b)
                     r ? r->pattern : "none", r ? method_of(r) : "other", m->codes[k],
                     (unsigned long long)m->requests[i][k]);
     }
-    head(b, open, "rate_limited_total", "counter", "Requests refused by a rate limit.");
+    metrics_head(b, open, "rate_limited_total", "counter", "Requests refused by a rate limit.");
     for (size_t i = 0; i < route_count; i++)
         if (routes[i].rate_max)
             (void)buf_printf(b, "borgmatic_api_rate_limited_total{policy=\"%s\"} %u\n",
@@ -110,7 +110,7 @@ static void labels(struct buf *b, const char *name, const struct job_series *s)
 
 static void jobs_ended(const struct metrics *m, bool open, struct buf *b)
 {
-    head(b, open, "jobs_total", "counter", "Jobs ended since the start, by how.");
+    metrics_head(b, open, "jobs_total", "counter", "Jobs ended since the start, by how.");
     for (size_t i = 0; i < m->series_count; i++) {
         for (int k = 0; k < JOB_STATES; k++) {
             if (!job_state_final((enum job_state)k))
@@ -124,26 +124,27 @@ static void jobs_ended(const struct metrics *m, bool open, struct buf *b)
 
 static void jobs_last(const struct metrics *m, bool open, struct buf *b)
 {
-    head(b, open, "backup_last_success_timestamp_seconds", "gauge",
-         "When the last backup that succeeded ended.");
+    metrics_head(b, open, "backup_last_success_timestamp_seconds", "gauge",
+                 "When the last backup that succeeded ended.");
     for (size_t i = 0; i < m->series_count; i++)
         if (strcmp(m->series[i].type, "create") == 0 && m->series[i].success_ms)
             (void)buf_printf(
                 b, "borgmatic_api_backup_last_success_timestamp_seconds{target=\"%s\"} %.3f\n",
                 m->series[i].target, (double)m->series[i].success_ms / 1000);
-    head(b, open, "restore_verified_timestamp_seconds", "gauge",
-         "When an archive was last restored and found to be right.");
+    metrics_head(b, open, "restore_verified_timestamp_seconds", "gauge",
+                 "When an archive was last restored and found to be right.");
     for (size_t i = 0; i < m->series_count; i++)
         if (strcmp(m->series[i].type, "verify-restore") == 0 && m->series[i].success_ms)
             (void)buf_printf(
                 b, "borgmatic_api_restore_verified_timestamp_seconds{target=\"%s\"} %.3f\n",
                 m->series[i].target, (double)m->series[i].success_ms / 1000);
-    head(b, open, "job_last_success", "gauge", "Whether the last job of its kind succeeded.");
+    metrics_head(b, open, "job_last_success", "gauge",
+                 "Whether the last job of its kind succeeded.");
     for (size_t i = 0; i < m->series_count; i++) {
         labels(b, "job_last_success", &m->series[i]);
         (void)buf_printf(b, "} %d\n", m->series[i].succeeded);
     }
-    head(b, open, "job_last_duration_seconds", "gauge", "How long it ran.");
+    metrics_head(b, open, "job_last_duration_seconds", "gauge", "How long it ran.");
     for (size_t i = 0; i < m->series_count; i++) {
         labels(b, "job_last_duration_seconds", &m->series[i]);
         (void)buf_printf(b, "} %.3f\n", m->series[i].seconds);
@@ -158,7 +159,7 @@ static void ourselves(const struct metrics *m, const struct app *app, bool open,
     struct probes_view v;
     probes_look(app->probes, &v);
     (void)uv_resident_set_memory(&resident);
-    head(b, open, "build_info", "gauge", "What runs.");
+    metrics_head(b, open, "build_info", "gauge", "What runs.");
     (void)buf_printf(b, "borgmatic_api_build_info{version=\"%s\",borgmatic=\"%s\",borg=\"%s\"} 1\n",
                      VERSION, v.borgmatic_version, v.borg_version);
     gauge(b, open, "uptime_seconds", uptime(app), "Since the start.");
@@ -171,10 +172,10 @@ static void ourselves(const struct metrics *m, const struct app *app, bool open,
           "How late any tick was since the start.");
     gauge(b, open, "store_backlog_bytes", (double)store.backlog, "Waiting to be stored.");
     gauge(b, open, "store_full", store.full ? 1 : 0, "The last write found no room or failed.");
-    head(b, open, "store_commits_total", "counter", "Transactions of the store.");
+    metrics_head(b, open, "store_commits_total", "counter", "Transactions of the store.");
     (void)buf_printf(b, "borgmatic_api_store_commits_total %llu\n",
                      (unsigned long long)store.commits);
-    head(b, open, "store_failures_total", "counter", "Transactions that failed.");
+    metrics_head(b, open, "store_failures_total", "counter", "Transactions that failed.");
     (void)buf_printf(b, "borgmatic_api_store_failures_total %llu\n",
                      (unsigned long long)store.failures);
     gauge(b, open, "process_resident_memory_bytes", (double)resident, "Resident memory.");
@@ -188,6 +189,7 @@ void metrics_prometheus(const struct metrics *m, const struct app *app, bool ope
     requests(m, openmetrics, out);
     jobs_ended(m, openmetrics, out);
     jobs_last(m, openmetrics, out);
+    metrics_aio_text(m, app, openmetrics, out);
     ourselves(m, app, openmetrics, out);
     if (openmetrics)
         (void)buf_puts(out, "# EOF\n");

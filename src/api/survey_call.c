@@ -1,8 +1,11 @@
 #include "api/survey_call.h"
 
 #include "api/config_call.h"
+#include "api/metrics.h"
 #include "api/pending.h"
 #include "api/probes.h"
+
+#include <sys/time.h>
 
 struct asking {
     struct call *c;
@@ -25,12 +28,21 @@ static void give_up(void *arg)
     lock_survey_free(a->survey);
 }
 
+static double now(void)
+{
+    struct timeval tv;
+    (void)gettimeofday(&tv, NULL);
+    return (double)tv.tv_sec + (double)tv.tv_usec / 1e6;
+}
+
 static void on_done(void *arg, struct lock_survey *s)
 {
     struct asking *a = arg;
     struct err e;
     pending_end(&a->pending);
     if (!lock_survey_problem(s)[0]) {
+        if (!a->q.repository)
+            metrics_locks(a->c->app->metrics, s, now());
         a->q.known(a->c, s);
         return;
     }

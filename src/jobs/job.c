@@ -315,6 +315,11 @@ void job_stage(struct job *j, const char *stage)
     hub_append(j->hub, EVENT_STAGE, stage, strlen(stage), NULL);
 }
 
+const char *job_last_stage(const struct job *j)
+{
+    return j->stage_count ? j->stages[j->stage_count - 1].name : "";
+}
+
 void job_set_private(struct job *j, const char *json)
 {
     job_replace(&j->private_json, json);

@@ -135,6 +135,7 @@ pid_t job_pid(const struct job *j);  /* 0: none yet */
 bool job_ready(const struct job *j); /* job_set_ready was called */
 size_t job_key_count(const struct job *j);
 const char *job_key(const struct job *j, size_t i);
+const char *job_last_stage(const struct job *j); /* "" before the first */
 int64_t job_started_ms(const struct job *j);
 int64_t job_ended_ms(const struct job *j);
 uint64_t job_last_event(const struct job *j); /* of an ended job */

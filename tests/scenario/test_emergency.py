@@ -135,6 +135,12 @@ def test_a_lock_of_somebody_else_is_a_warning(place):
         seen = state(daemon)
     assert seen["status"] == "warning" and seen["active_locks"] == ["one"], seen
     assert "locked" in seen["reasons"][0]
+    text = daemon.read.get("/metrics?format=prometheus").text
+    assert 'borgmatic_api_lock_held{target="one"} 1\n' in text, text
+    assert 'borgmatic_api_lock_checked_timestamp_seconds{target="one"} 1' in text
+    state(daemon)
+    assert 'borgmatic_api_lock_held{target="one"} 0\n' in daemon.read.get(
+        "/metrics?format=prometheus").text
 
 
 def test_what_cannot_be_asked_is_null_and_says_why(folder):

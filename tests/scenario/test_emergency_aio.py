@@ -2,6 +2,7 @@
 and comes back."""
 
 import json
+import re
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -75,6 +76,7 @@ def test_the_stack_goes_in_order_and_comes_back(place):
     lines = [e["line"] for e in daemon.events(done["job_id"]) if e["kind"] == "stdout"]
     assert f"stopping {COLLABORA}" == lines[0] and f"stopped {ORDER[-1]}" in lines
 
+    assert metric(daemon, "emergency_hold") == 1 and metric(daemon, "aio_stack_up") == 0
     seen = state(daemon)
     assert seen["status"] == "warning" and seen["owes_start"] is True, seen
     assert seen["hold"]["level"] == "all" and len(seen["reasons"]) == 2
@@ -88,8 +90,16 @@ def test_the_stack_goes_in_order_and_comes_back(place):
     assert aio.stack_up() and aio.wait_serving()
     seen = state(daemon)
     assert seen["owes_start"] is False and seen["hold"] is None, seen
+    assert metric(daemon, "emergency_hold") == 0 and metric(daemon, "aio_stack_up") == 1
     again = daemon.write.post("/emergency/resume", {})
     assert again.json["resumed"] is False and again.json["start_containers"]["skipped"] is True
+
+
+def metric(daemon, name):
+    """Of the records alone: no value when none says it."""
+    text = daemon.read.get("/metrics?format=prometheus").text
+    found = re.search(rf"^borgmatic_api_{name} (\S+)$", text, re.M)
+    return found and float(found.group(1))
 
 
 def every_name(aio):
