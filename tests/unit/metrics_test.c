@@ -106,6 +106,46 @@ static void what_the_store_has_of_former_lives_counts_as_last_but_not_as_ended_n
     assert_null(strstr(a, "target=\"other\""));
 }
 
+static void of_aio_is_said_what_the_records_say(void **state)
+{
+    static const char failed[] = "{\"result\":{\"backups\":[{\"ok\":false}],\"service\":null,"
+                                 "\"stopped\":[\"nextcloud-aio-apache\"]}}";
+    static const char good[] = "{\"result\":{\"backups\":[{\"ok\":false},{\"ok\":true}],"
+                               "\"service\":{\"problem\":null}}}";
+    static const char halted[] = "{\"result\":{\"results\":{\"stop_containers\":{\"stopped\":[{}]}"
+                                 "}}}";
+    struct store_job row = {.kind = "aio-run", .state = "succeeded", .terminal = true};
+    const char *a = text("?format=prometheus", KIT_READ);
+    assert_null(strstr(a, "borgmatic_api_aio_stack_up 1"));
+    assert_null(strstr(a, "borgmatic_api_aio_backup_last_success_timestamp_seconds "
+                          "0"));
+    row.record = good;
+    row.ended_ms = 5500;
+    metrics_job_row(api.metrics, &row);
+    row.record = failed; /* an older one does not count any more */
+    row.ended_ms = 4000;
+    metrics_job_row(api.metrics, &row);
+    a = text("?format=prometheus", KIT_READ);
+    assert_non_null(strstr(a, "\nborgmatic_api_aio_stack_up 1\n"));
+    assert_non_null(strstr(a, "\nborgmatic_api_aio_stack_checked_timestamp_seconds 5.500\n"));
+    assert_non_null(strstr(a, "\nborgmatic_api_aio_backup_last_success_timestamp_seconds 5.500\n"));
+    row.ended_ms = 6000;
+    metrics_job_row(api.metrics, &row);
+    a = text("?format=prometheus", KIT_READ);
+    assert_non_null(strstr(a, "\nborgmatic_api_aio_stack_up 0\n"));
+    assert_non_null(strstr(a, "\nborgmatic_api_aio_backup_last_success_timestamp_seconds 5.500\n"));
+    row.record = good;
+    row.ended_ms = 7000;
+    metrics_job_row(api.metrics, &row);
+    row.kind = "emergency-shutdown";
+    row.record = halted;
+    row.ended_ms = 8000;
+    metrics_job_row(api.metrics, &row);
+    a = text("?format=prometheus", KIT_READ);
+    assert_non_null(strstr(a, "\nborgmatic_api_aio_stack_up 0\n"));
+    assert_non_null(strstr(a, "\nborgmatic_api_emergency_hold 0\n"));
+}
+
 static void targets_past_the_bound_are_counted_as_other(void **state)
 {
     char label[32];
@@ -189,6 +229,7 @@ int main(void)
         WITH_API(prometheus_is_chosen_by_accept_or_format),
         WITH_API(ended_jobs_show_by_kind_and_target),
         WITH_API(what_the_store_has_of_former_lives_counts_as_last_but_not_as_ended_now),
+        WITH_API(of_aio_is_said_what_the_records_say),
         WITH_API(targets_past_the_bound_are_counted_as_other),
         WITH_API(codes_past_the_bound_do_not_overflow),
         cmocka_unit_test(the_documents_name_every_row),
