@@ -77,6 +77,7 @@ static void make_job(struct recovery *r)
     char other[128];
     const struct job_spec spec = {.kind = AIO_KIND_RECOVER,
                                   .unslotted = true,
+                                  .in_hold = true, /* it only mends what was begun */
                                   .keys = {AIO_KEY},
                                   .key_count = 1,
                                   .role = "daemon",
