@@ -217,6 +217,8 @@ enum {
     EMERGENCY_JOBS = 128,    /* jobs of ours that one shutdown names: all that can be at one time */
     EMERGENCY_LOOK_MS = 100, /* how often it looks whether they have ended … */
     EMERGENCY_JOBS_MS = END_INT_MS + END_TERM_MS + END_KILL_MS + 13 * 1000, /* … and how long */
+    EMERGENCY_RESTART_MS =
+        15 * 60 * 1000, /* a backup's end starts AIO's stack, which is then stopped in order */
     EMERGENCY_AIO_MS = 5 * 1000,   /* a workflow of AIO's cannot be ended where it is at work */
     EMERGENCY_TASK_MS = 30 * 1000, /* a task is waited for while all are taken */
     EMERGENCY_S =

@@ -244,6 +244,13 @@ static void next_step(struct emergency *m)
 
 /* ---- ours ---- */
 
+static uint64_t patience(const struct emergency_job *one)
+{
+    if (one->workflow)
+        return EMERGENCY_AIO_MS;
+    return one->restarts ? EMERGENCY_RESTART_MS : EMERGENCY_JOBS_MS;
+}
+
 /* True while one is waited for. */
 static bool look_for(struct emergency *m, uint64_t waited)
 {
@@ -258,9 +265,9 @@ static bool look_for(struct emergency *m, uint64_t waited)
                            one->id);
             say(m, line);
         }
-        waits = waits || (!one->ended && !(one->workflow && waited > EMERGENCY_AIO_MS));
+        waits = waits || (!one->ended && waited < patience(one));
     }
-    return waits && waited < EMERGENCY_JOBS_MS;
+    return waits;
 }
 
 static void on_look(uv_timer_t *t)

@@ -24,9 +24,11 @@ static void note_job(void *arg, struct job *j)
     if (r->job_count == EMERGENCY_JOBS)
         return;
     struct emergency_job one = {.recovers = job_recovers(j)};
-    for (size_t i = 0; i < job_key_count(j); i++)
+    for (size_t i = 0; i < job_key_count(j); i++) {
         if (strcmp(job_key(j, i), EMERGENCY_KEY) == 0)
             return;
+        one.restarts = one.restarts || strcmp(job_key(j, i), AIO_KEY) == 0;
+    }
     one.workflow = strncmp(job_kind(j), AIO_KIND, strlen(AIO_KIND)) == 0;
     (void)snprintf(one.id, sizeof one.id, "%s", job_id(j));
     (void)snprintf(one.kind, sizeof one.kind, "%s", job_kind(j));

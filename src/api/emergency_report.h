@@ -22,6 +22,7 @@ enum emergency_level emergency_level_parse(const char *level); /* what is none o
 struct emergency_job {
     char id[128], kind[32], mount_point[512]; /* "" when it is no mount */
     bool workflow;                            /* of AIO's: it may go on */
+    bool restarts;                            /* its end starts AIO's stack again */
     bool recovers;                            /* it is just being ended after a crash */
     bool ended;
 };
