@@ -1,4 +1,4 @@
-/* Handlers: what state everything is in, the emergency stop, and what undoes it. */
+/* emergency: handlers: what state everything is in, the emergency stop, and what undoes it. */
 #ifndef API_HANDLERS_EMERGENCY_H
 #define API_HANDLERS_EMERGENCY_H
 
