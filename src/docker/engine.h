@@ -3,9 +3,10 @@
  *
  * Calls block and are bounded (ENGINE_CALL_MS unless said otherwise); streams are served while
  * engine_wait or another call waits. So an engine belongs to a task (sys/task), whose stop ends
- * every wait with ERR_INTERRUPTED. One thread at a time.
+ * every wait with ERR_INTERRUPTED (but the look-up of a tcp host's name). One thread at a time.
  *
- * The API version is negotiated once by /_ping (the Engine's own, at most ENGINE_API_MAX).
+ * The API version is negotiated once by /_ping: the Engine's own, at most 1.47; where a proxy
+ * forbids the ping, paths go without a version, which means the Engine's own.
  * Containers are addressed by name, so that a proxy's rules can match. Failures are
  * ERR_DOCKER_REFUSED (nothing listens), ERR_DOCKER_PERMISSION (the socket's rights, or a proxy's
  * 403), ERR_CONTAINER_NOT_FOUND, ERR_DOCKER (the Engine's own words), ERR_TIMEOUT; engine_hint then

@@ -71,10 +71,11 @@ def test_the_version_is_not_needed_for_work(bare):
 # ---- AIO's workflow ----
 
 @pytest.mark.seconds(300)
-def test_what_is_needed_is_enough(aio, folder):
+@pytest.mark.parametrize("allowed", [PERMISSIONS, ("CONTAINERS", "EXEC", "POST")], ids=len)
+def test_what_is_needed_is_enough(aio, folder, allowed):
     aio.install()
     before = len(aio.archives())
-    with SocketProxy(aio.docker, folder / "p") as proxy, \
+    with SocketProxy(aio.docker, folder / "p", allowed) as proxy, \
             Daemon(folder / "d", **aio.settings(DOCKER_HOST=proxy.host)) as daemon:
         said = daemon.write.post(RUN, {})
         assert said.status == 200, said
