@@ -307,10 +307,10 @@ void target_sweep(const struct aio_context *x)
     if (!use_begin(&u, x, NULL))
         return;
     fsafe_sweep(u.at.own);
-    if (!journal_there(&u.at))
-        (void)drop(&u, NULL);
-    else if (!x->whitelist.master[0] && journal_load(&u.at, u.g, NULL) && !u.g->j.job_id[0] &&
-             places_open_aio(x, &u.at, NULL) && put_back(&u, NULL))
+    bool over = !journal_there(&u.at);
+    if (!over && !x->whitelist.master[0] && journal_load(&u.at, u.g, NULL) && !u.g->j.job_id[0])
+        over = places_open_aio(x, &u.at, NULL) && put_back(&u, NULL);
+    if (over)
         (void)drop(&u, NULL);
     use_done(&u);
 }
