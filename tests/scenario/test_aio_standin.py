@@ -20,12 +20,7 @@ BACKUP = {"DAILY_BACKUP": "1", "START_CONTAINERS": "1"}
 
 def borg_restores(aio):
     """The container that AIO's interface would have started for a restore."""
-    aio.write_config({**aio.config, "backup-mode": "restore"})
-    aio.switch(borgbackup={"before_restore_seconds": 60})
-    script = ("import sys; sys.path.insert(0, '/aio')\n"
-              "import php; php.start(php.BORG, php.Config(), php.machinery())")
-    aio.docker.cli("exec", MASTER, "/usr/bin/python3", "-I", "-S", "-c", script)
-    aio.wait_did(BORG, "started")
+    aio.restore()
     aio.forget()
 
 

@@ -1,0 +1,136 @@
+"""AIO's workflow while something goes wrong around it: the stream is cut, the Engine is restarted,
+others run, Nextcloud does not come up."""
+
+import pytest
+
+from fixtures.aio.installation import BORG, MASTER
+from fixtures.engine_proxy import EngineProxy
+from fixtures.harness import Daemon, wait_for
+
+RUN = "/nextcloud/daily-backup/run"
+
+
+def begin(daemon, **body):
+    reply = daemon.write.post(f"{RUN}/async", body)
+    assert reply.status == 200, reply
+    return reply.json["job_id"]
+
+
+def verdict(record):
+    return record["state"], record["verdict"]["word"]
+
+
+@pytest.mark.seconds(240)
+def test_a_stream_that_is_cut_while_the_run_goes_on(aio, folder):
+    """A proxy cuts after five seconds of silence; borg says nothing for longer."""
+    aio.install()
+    aio.switch(borgbackup={"before_create_seconds": 8}, php_seconds={"StopContainers": 6})
+    with EngineProxy(folder / "p", aio.docker.socket, silence=5) as proxy:
+        with Daemon(folder / "d", **aio.settings(DOCKER_HOST=proxy.host)) as daemon:
+            record = daemon.wait_job(begin(daemon), 120)
+    assert proxy.cuts >= 1
+    assert verdict(record) == ("succeeded", "succeeded"), record["verdict"]
+    assert record["result"]["backups"][0]["ok"] is True
+    assert len(aio.archives()) == 1 and aio.stack_up() and len(aio.execs()) == 1
+    assert aio.did("mastercontainer", "left", code=0), "followed to its end"
+    execs = [body for method, path, body in proxy.requests if path.endswith("/exec")]
+    assert len(execs) == 1 and '"/daily-backup.sh"' in execs[0]
+
+
+@pytest.mark.seconds(300)
+def test_the_engine_is_restarted_in_the_middle(aio, folder):
+    """Its restart ends every container, the script and borg too; AIO's stack comes back by itself."""
+    aio.install()
+    aio.switch(borgbackup={"hold": "before_create"})
+    with Daemon(folder / "d", **aio.settings()) as daemon:
+        job = begin(daemon)
+        aio.wait_did(BORG, "held")
+        aio.docker.restart()
+        aio.switch(borgbackup={"hold": None})
+        record = daemon.wait_job(job, 200)
+    assert record["state"] == "failed" and record["verdict"]["word"] != "succeeded"
+    assert aio.archives() == [] and aio.state(BORG)["Running"] is False
+    # borg was killed: AIO's own marker keeps the database from starting, which must not go unseen
+    assert (aio.dump_dir / "backup-is-running").exists()
+    assert aio.status() is None and "service_down" in str(record["verdict"]), record["verdict"]
+
+
+@pytest.mark.seconds(240)
+def test_apache_never_comes_up(aio, folder):
+    """AIO's script would wait without end: it is seen to stall, and a cancel is honoured."""
+    aio.install()
+    aio.switch(apache={"never_up": True})
+    aio.docker.cli("restart", "nextcloud-aio-apache")
+    aio.forget()
+    settings = aio.settings(AIO_STALL_MINUTES="1", AIO_PACE="5")
+    with Daemon(folder / "d", **settings) as daemon:
+        job = begin(daemon)
+        wait_for(lambda: any(e["kind"] == "stage" and e["line"] == "waiting_apache"
+                             for e in daemon.events(job)), 30, "the stage")
+        stalled = wait_for(lambda: [e for e in daemon.events(job) if '"stalled"' in e["line"]], 60,
+                           "a stall")
+        assert "apache" in stalled[0]["line"]
+        assert daemon.write.delete(f"/jobs/{job}").status in (200, 202)
+        record = daemon.wait_job(job, 60)
+        assert verdict(record)[0] == "cancelled", record["verdict"]
+        assert record["result"]["still_running"] is True
+    assert not aio.did("php") and len(aio.execs()) == 1
+    aio.docker.cli("kill", "nextcloud-aio-apache")
+
+
+@pytest.mark.seconds(240)
+def test_aios_own_run_is_in_progress(aio, folder):
+    aio.install(schedule=("04:00",))
+    aio.switch(borgbackup={"hold": "before_create"})
+    aio.own_run()
+    aio.wait_did(BORG, "held")
+    with Daemon(folder / "d", **aio.settings()) as daemon:
+        for path in (RUN, "/nextcloud/daily-backup/stop", "/nextcloud/containers/start"):
+            reply = daemon.write.post(path, {})
+            assert reply.status == 409 and reply.json["error"] == "aio_busy", reply
+        assert len(aio.execs()) == 1, "only AIO's own"
+        aio.switch(borgbackup={"hold": None})
+        aio.wait_idle()
+        assert aio.stack_up() and len(aio.archives()) == 1
+
+
+@pytest.mark.seconds(240)
+def test_a_mastercontainer_that_goes_on_by_its_schedule_is_not_run_again(aio, folder):
+    aio.install(schedule=("04:00", "automaticUpdatesAreNotEnabled"))
+    aio.switch(watchtower={"update": True})
+    before = aio.docker.inspect(MASTER)["Id"]
+    with Daemon(folder / "d", **aio.settings(AIO_SCHEDULE_GUARD_MINUTES="0")) as daemon:
+        record = daemon.wait_job(begin(daemon, automatic_updates=True), 150)
+    assert aio.docker.inspect(MASTER)["Id"] != before and aio.did(MASTER, "own run")
+    calls = aio.execs()
+    assert len(calls) == 2 and "LOCK_FILE_PRESENT" in calls[1]["env"], "ours, then AIO's own"
+    assert verdict(record)[0] in ("succeeded", "warning"), record["verdict"]
+    assert len(aio.archives()) == 1 and aio.stack_up()
+
+
+@pytest.mark.seconds(240)
+def test_nextcloud_comes_back_in_maintenance(aio, folder):
+    aio.install()
+    aio.switch(nextcloud={"maintenance": True})
+    with Daemon(folder / "d", **aio.settings()) as daemon:
+        reply = daemon.write.post(RUN, {})
+        assert reply.status == 502 and reply.json["service"]["maintenance"] is True, reply
+        assert verdict(daemon.job(reply.json["job_id"])) == ("failed", "service_down")
+    assert len(aio.archives()) == 1 and len(aio.execs()) == 2
+
+
+@pytest.mark.seconds(240)
+def test_a_restore_that_begins_after_the_look(aio, folder):
+    """Only AIO's script sees it, and says so with exit code 0."""
+    aio.install()
+    with EngineProxy(folder / "p", aio.docker.socket) as proxy:
+        with Daemon(folder / "d", **aio.settings(DOCKER_HOST=proxy.host)) as daemon:
+            proxy.hold(r"POST .*/exec$")
+            job = begin(daemon)
+            assert proxy.held.wait(60)
+            aio.restore(seconds=8)
+            proxy.release.set()
+            record = daemon.wait_job(job, 120)
+            assert verdict(record) == ("failed", "nothing_done"), record["verdict"]
+    assert not aio.did("php", "StopContainers") and not aio.did("php", "CreateBackup")
+    assert aio.stack_up()
