@@ -35,7 +35,7 @@ static void in_task(struct task *t, void *data)
     if (!en)
         no_engine(q, &e);
     else if (q->phase == QUIESCE_STARTING)
-        quiesce_start(en, x, t, job_id(q->job), &tell, &q->up);
+        quiesce_start(en, x, t, &tell, &q->up);
     else
         quiesce_stop(en, x, job_id(q->job), q->start_after, &tell, &q->cancel, &q->down);
     engine_close(en);
@@ -101,6 +101,7 @@ static void after_stop(struct quiesce *q)
         begin_inner(q);
     } else {
         char sentence[700];
+        job_news(q->job);
         (void)snprintf(sentence, sizeof sentence, "%s%s%s", s->sentence, s->hint[0] ? ": " : "",
                        s->hint);
         end_without_inner(q, &(struct job_outcome){.state = JOB_FAILED,

@@ -10,7 +10,8 @@
  * die.
  *
  * The job's result gets a member "aio": {"official_daily_stop":{…},"stopped","down_ms","start",
- * "started","service"}, what concerns the stop as soon as that is over. "start" is "started",
+ * "started","service"}, what concerns the stop as soon as that is over (job_news when it failed:
+ * "failure" is {"error","message","field"} then). "start" is "started",
  * "was_up" (somebody else had started it), "not_wanted", "was_down" (before the stop as well),
  * "not_stopped" or "failed". A stack that does not come back makes the job fail with
  * "service_down". The job must hold AIO_KEY. Loop's thread. */

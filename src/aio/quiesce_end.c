@@ -73,6 +73,14 @@ static void stop_members(const struct quiesce *q, struct jsonw *w)
         jsonw_null(w);
     }
     jsonw_kbool(w, "stopped", q->down.begun && q->down.ok);
+    if (q->down.ok || q->down.api == ERR_NONE)
+        return;
+    jsonw_key(w, "failure");
+    jsonw_begin_object(w);
+    jsonw_kstr(w, "error", err_word(q->down.api));
+    jsonw_kstr(w, "message", q->down.sentence);
+    jsonw_kstr(w, "field", q->down.field);
+    jsonw_end_object(w);
 }
 
 static const char *start_word(const struct quiesce *q)

@@ -101,7 +101,7 @@ void quiesce_stop(struct engine *en, const struct aio_context *x, const char *jo
     if (!s->ok)
         (void)snprintf(s->hint, sizeof s->hint, "%s", engine_hint(en));
     bool ours = aio_run_pending(x, pending) && strcmp(pending, job_id) == 0;
-    s->owes_start = wants.owes_start && (s->begun || ours);
+    s->owes_start = wants.owes_start && ours;
 }
 
 /* ---- up ---- */
@@ -121,70 +121,44 @@ static enum again serves(struct quiesce_up *s, bool was_up)
 static enum again take(struct quiesce_up *s, const struct aio_outcome *o, bool was_up)
 {
     (void)snprintf(s->problem, sizeof s->problem, "%s", o->sentence);
-    s->left = o->left;
     s->checked = o->service_checked;
     s->service = o->service;
     if (o->service_checked && aio_service_up(&o->service))
         return serves(s, was_up);
     if (o->service_checked)
         (void)snprintf(s->problem, sizeof s->problem, "%s", o->service.problem);
-    return o->service_checked || o->left ? ENOUGH : AGAIN;
+    return o->left ? AGAIN : ENOUGH;
 }
 
-/* Somebody has started it, or a run of it was not seen to its end: looked after without a stop. */
-static enum again see_to_it(struct engine *en, const struct aio_context *x,
-                            const struct aio_tell *tell, bool was_up, struct quiesce_up *s)
-{
-    struct aio_outcome *o = mem_zalloc(sizeof *o);
-    if (!o)
-        return AGAIN;
-    aio_run_recover(en, x, tell, o);
-    enum again then = take(s, o, was_up);
-    quiesce_outcome_free(o);
-    return then;
-}
-
-static enum again start_it(struct engine *en, const struct aio_context *x, const char *job_id,
-                           const struct aio_tell *tell, struct quiesce_up *s)
-{
-    static const atomic_bool never;
-    struct aio_wants wants = {.start_containers = true};
-    struct aio_outcome *o = mem_zalloc(sizeof *o);
-    if (!o)
-        return AGAIN;
-    (void)snprintf(wants.job_id, sizeof wants.job_id, "%s", job_id);
-    aio_run(en, x, &wants, tell, &never, o);
-    enum again then = take(s, o, false);
-    if (o->out) /* it was tried: no more of it */
-        then = ENOUGH;
-    quiesce_outcome_free(o);
-    return then;
-}
-
-static enum again try_once(struct engine *en, const struct aio_context *x, const char *job_id,
+/* The stop's journal owes the stack its start (aio_wants.owes_start): paid as after our death,
+ * which waits until AIO is idle, starts what is down, and asks for nothing else: a check that
+ * refuses a run must not keep Nextcloud down. */
+static enum again try_once(struct engine *en, const struct aio_context *x,
                            const struct aio_tell *tell, struct quiesce_up *s)
 {
     struct err e = {0};
-    const char *busy = NULL;
     AUTO_FREE struct aio_look *l = mem_zalloc(sizeof *l);
-    if (!l || !aio_look(en, x, l, &e)) {
-        (void)snprintf(s->problem, sizeof s->problem, "%s", l ? e.msg : "no memory");
-        return AGAIN;
+    struct aio_outcome *o = mem_zalloc(sizeof *o);
+    enum again then = AGAIN;
+    if (!l || !o) {
+        (void)snprintf(s->problem, sizeof s->problem, "no memory");
+    } else if (!aio_look(en, x, l, &e)) {
+        (void)snprintf(s->problem, sizeof s->problem, "%s", e.msg);
+    } else {
+        aio_run_recover(en, x, tell, o);
+        then = take(s, o, l->stack_up);
     }
-    if (aio_look_busy(l, &busy)) {
-        (void)snprintf(s->problem, sizeof s->problem, "AIO's own run goes on (%s)", busy);
-        return AGAIN;
-    }
-    return l->stack_up ? see_to_it(en, x, tell, true, s) : start_it(en, x, job_id, tell, s);
+    quiesce_outcome_free(o);
+    return then;
 }
 
 void quiesce_start(struct engine *en, const struct aio_context *x, const struct task *t,
-                   const char *job_id, const struct aio_tell *tell, struct quiesce_up *s)
+                   const struct aio_tell *tell, struct quiesce_up *s)
 {
     int64_t until = now_ms() + QUIESCE_START_MS;
     unsigned pause = QUIESCE_AGAIN_MS * x->pace_percent / 100;
-    while (try_once(en, x, job_id, tell, s) == AGAIN && now_ms() < until)
+    while (try_once(en, x, tell, s) == AGAIN && now_ms() < until)
         if (!task_sleep(t, pause ? pause : 1))
             break;
-    s->left = !s->ok && (s->left || task_stopping(t));
+    s->left = !s->ok && task_stopping(t);
 }

@@ -43,7 +43,7 @@ struct quiesce_up {
 /* Waits until no run of AIO's is active, then starts the stack unless it is up. While the Engine is
  * away, or AIO's own run goes on, it is tried again, for QUIESCE_START_MS. */
 void quiesce_start(struct engine *en, const struct aio_context *x, const struct task *t,
-                   const char *job_id, const struct aio_tell *tell, struct quiesce_up *out);
+                   const struct aio_tell *tell, struct quiesce_up *out);
 
 void quiesce_outcome_free(struct aio_outcome *o); /* NULL is a no-op */
 

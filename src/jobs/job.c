@@ -300,6 +300,11 @@ void job_set_pid(struct job *j, pid_t pid)
     job_tell(j);
 }
 
+void job_news(struct job *j)
+{
+    job_tell(j);
+}
+
 void job_set_ready(struct job *j)
 {
     j->ready = true;

@@ -55,7 +55,7 @@ struct job_ops {
     void (*leave)(struct job *j, void *work);
 };
 
-enum { JOB_KEYS_MAX = 16 };
+enum { JOB_KEYS_MAX = 18 }; /* LIMIT_REPOS, and what else a job holds */
 
 struct job_spec {
     const char *kind, *label; /* label may be NULL; the id is kind[:label]:n */
@@ -149,6 +149,8 @@ bool job_cancel(struct job *j, enum job_stop why);
 void job_set_pid(struct job *j, pid_t pid); /* watchers are told */
 /* What was asked for is there while the job goes on (a mount); watchers are told. */
 void job_set_ready(struct job *j);
+/* The result so far says something that those who wait may answer with; watchers are told. */
+void job_news(struct job *j);
 /* A named stage begins: kept in the record with its time, and a `stage` event. */
 void job_stage(struct job *j, const char *stage);
 /* Replaces what recovery is told, kept at once (no fsync); no secrets. */

@@ -307,9 +307,15 @@ def test_respond_async_answers_202_with_the_job(shared):
     assert shared.wait_job(reply.json["job_id"])["state"] == "succeeded"
 
 
-def test_a_set_aio_master_is_503_for_now(folder):
-    with Daemon(folder / "d", AIO_MASTER="nextcloud-aio-mastercontainer") as d:
+def test_an_aio_that_is_named_must_be_there(folder):
+    host = f"unix://{folder}/none"
+    with Daemon(folder / "d", AIO_MASTER="nextcloud-aio-mastercontainer", DOCKER_HOST=host) as d:
         Setup(d, "one")
         reply = d.write.post("/create-backup", {"repository": "one"})
-        assert reply.status == 503 and "AIO_MASTER" in reply.json["message"]
+        assert reply.status == 503 and reply.json["error"] == "docker_connection_refused", reply
+        assert reply.json["hint"] and reply.json["proxy_mode"] is False
         assert d.read.get("/jobs").json["jobs"] == []
+    with Daemon(folder / "e", AIO_MASTER=None, DOCKER_HOST=host) as d:
+        Setup(d, "one")
+        answer = d.backup("one")
+        assert answer["official_daily_stop"]["skipped"] is True and answer["pid"] > 0, answer

@@ -1,5 +1,7 @@
 #include "api/handlers/backup.h"
 
+#include "aio/run.h"
+#include "api/handlers/backup_stop.h"
 #include "api/idempotency.h"
 #include "api/probes.h"
 #include "api/route.h"
@@ -19,30 +21,9 @@ struct asked {
     char file[PATH_MAX];
     bool dry_run;
     bool short_passphrase;
+    struct backup_stop stop;
+    struct resolved *config; /* ours while the stop is looked into */
 };
-
-/* The Docker half of a backup is not there yet: what would stop Nextcloud says that it did not. */
-static bool aio_allows(struct call *c)
-{
-    if (c->app->config->aio_master[0] == '\0')
-        return true;
-    struct err e;
-    (void)err_field(
-        &e, ERR_UNAVAILABLE, "AIO_MASTER",
-        "AIO_MASTER is set, but this version cannot stop Nextcloud AIO before a backup; "
-        "unset it to back up without");
-    call_error(c, &e);
-    return false;
-}
-
-static void official_stop(struct jsonw *w)
-{
-    jsonw_key(w, "official_daily_stop");
-    jsonw_begin_object(w);
-    jsonw_kbool(w, "skipped", true);
-    jsonw_kstr(w, "reason", "AIO_MASTER is not set");
-    jsonw_end_object(w);
-}
 
 /* ---- the answer ---- */
 
@@ -61,7 +42,7 @@ static void answer(struct asked *a, const struct job *j)
     jsonw_kstr(&w, "state", job_state_name(job_state(j)));
     call_job_links(c, &w, job_id(j));
     if (!a->dry_run)
-        official_stop(&w);
+        backup_stop_write(&a->stop, j, &w);
     if (a->short_passphrase) {
         jsonw_key(&w, "warnings");
         jsonw_begin_array(&w);
@@ -71,20 +52,41 @@ static void answer(struct asked *a, const struct job *j)
     call_reply(c, c->prefer_async ? 202 : 200, &b, &w);
 }
 
+static void answer_failure(struct asked *a, const struct job *j, const struct err *e)
+{
+    struct buf b;
+    struct jsonw w;
+    call_begin_error(a->c, &b, &w, e);
+    jsonw_kstr(&w, "job_id", job_id(j));
+    if (!a->dry_run)
+        backup_stop_write(&a->stop, j, &w);
+    call_reply(a->c, err_status(e->code), &b, &w);
+}
+
 /* borgmatic runs (its pid is known), or the job was over before that. */
 static void on_change(void *arg, struct job *j)
 {
     struct asked *a = arg;
-    if (job_pid(j) == 0 && !job_state_final(job_state(j)))
+    struct err e;
+    bool final = job_state_final(job_state(j));
+    bool failed = !a->dry_run && !job_pid(j) && backup_stop_failed(j, &e);
+    if (job_pid(j) == 0 && !final && !failed)
         return;
+    if (!failed && !job_pid(j) && job_api_error(j) != ERR_NONE)
+        failed = !err_field(&e, job_api_error(j), job_api_field(j), "%s", job_sentence(j));
     job_unwatch(j, a);
-    if (!job_pid(j) && job_api_error(j) != ERR_NONE) {
-        struct err e;
-        (void)err_set(&e, job_api_error(j), "%s", job_sentence(j));
-        call_error_job(a->c, &e, job_id(j));
-        return;
-    }
-    answer(a, j);
+    backup_stop_answered(&a->stop);
+    if (failed)
+        answer_failure(a, j, &e);
+    else
+        answer(a, j);
+}
+
+/* The stack takes its time to stop: the job goes on, and says the rest. */
+static void on_late(void *arg, struct job *j)
+{
+    job_unwatch(j, arg);
+    answer(arg, j);
 }
 
 static void on_created(void *arg, struct job *j, const struct err *e)
@@ -100,6 +102,8 @@ static void on_created(void *arg, struct job *j, const struct err *e)
         call_await_job(c, j, a->dry_run ? 0 : c->prefer_wait_s);
     else if (jobs_must_wait(c->app->jobs, j) || !job_watch(j, on_change, a))
         answer(a, j);
+    else
+        backup_stop_wait(&a->stop, j, on_late);
 }
 
 /* ---- the job ---- */
@@ -137,6 +141,15 @@ static bool options_fit(struct asked *a, struct resolved *config, struct borgmat
         return true;
     call_error(c, &e);
     return false;
+}
+
+/* Another backup of ours that needs the stack down is an AIO job like the others. */
+static void refuse(struct call *c, struct err *e, const char *other)
+{
+    const struct job *aio = jobs_holder(c->app->jobs, AIO_KEY);
+    if (e->code == ERR_JOB_RUNNING && aio && strcmp(job_id(aio), other) == 0)
+        (void)err_set(e, ERR_AIO_BUSY, "job %s works with Nextcloud AIO", other);
+    call_error_job(c, e, *other ? other : NULL);
 }
 
 static void create_job(struct asked *a, struct resolved *config)
@@ -185,17 +198,25 @@ static void create_job(struct asked *a, struct resolved *config)
             spec.keys[spec.key_count++] = config->repos[i].normal;
     struct err e = {0};
     char other[128];
-    if (!spec.work) {
+    if (!spec.work || !backup_stop_wrap(&a->stop, &spec)) {
         (void)err_set(&e, ERR_NO_MEMORY, "no memory for a new job");
         call_error(c, &e);
     } else if (!jobs_create(app->jobs, &spec, on_created, a, other, sizeof other, &e)) {
-        call_error_job(c, &e, other[0] ? other : NULL);
+        refuse(c, &e, other);
     }
     mem_free(private);
     buf_done(&params);
 }
 
 /* ---- what is asked for ---- */
+
+static void on_stop_known(void *arg)
+{
+    struct asked *a = arg;
+    struct resolved *config = TAKE(a->config);
+    create_job(a, config);
+    resolved_unref(config);
+}
 
 static void on_resolved(void *arg, struct resolved *config, const struct err *e)
 {
@@ -204,8 +225,12 @@ static void on_resolved(void *arg, struct resolved *config, const struct err *e)
         call_error(a->c, e);
         return;
     }
-    create_job(a, config);
+    a->config = resolved_ref(config);
     resolved_unref(config);
+    if (a->dry_run)
+        on_stop_known(a);
+    else
+        backup_stop_look(&a->stop, a->c, on_stop_known, a);
 }
 
 static void on_tools(void *arg, const struct borgmatic_tools *tools)
@@ -245,9 +270,8 @@ static void ask(struct call *c, bool dry_run)
         call_error(c, &e);
         return;
     }
-    a->c = c;
-    a->dry_run = dry_run;
-    if (!secrets_fit(a) || !aio_allows(c))
+    *a = (struct asked){.c = c, .dry_run = dry_run};
+    if (!secrets_fit(a))
         return;
     if (!resolve_find(c->app->config->config_dir, call_str(c, "repository", ""), a->file,
                       sizeof a->file, &e)) {
