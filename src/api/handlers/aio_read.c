@@ -38,11 +38,13 @@ static struct asked *new_asked(struct call *c)
     return a;
 }
 
+/* The answer ends the arena, and with it `a`. */
 static bool answered_as_fault(struct call *c, const struct asked *a)
 {
-    if (!a->ok)
-        call_engine_error(c, &a->e, a->hint);
-    return !a->ok;
+    if (a->ok)
+        return false;
+    call_engine_error(c, &a->e, a->hint);
+    return true;
 }
 
 static void keep_hint(struct asked *a, const struct engine *en)
