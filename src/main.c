@@ -1,5 +1,5 @@
 /* One program, several uses: the name it is called by, or its first word, decides. */
-#include "aio/crash.h"
+#include "aio/target/crash.h"
 #include "api/openapi.h"
 #include "backup/control/control.h"
 #include "backup/restore/confine.h"

@@ -1,6 +1,6 @@
 #include "serve.h"
 
-#include "aio/recover.h"
+#include "aio/job/recover.h"
 #include "aio_settings.h"
 #include "api/aio_audit.h"
 #include "api/app.h"

@@ -1,6 +1,6 @@
 #include "api/aio_answer.h"
 
-#include "aio/report.h"
+#include "aio/job/report.h"
 #include "base/json.h"
 #include "docker/engine.h"
 #include "limits.h"

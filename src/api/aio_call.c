@@ -1,6 +1,6 @@
 #include "api/aio_call.h"
 
-#include "aio/report.h"
+#include "aio/job/report.h"
 #include "api/aio_answer.h"
 #include "api/engine_call.h"
 #include "api/idempotency.h"

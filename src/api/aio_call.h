@@ -4,7 +4,7 @@
 #ifndef API_AIO_CALL_H
 #define API_AIO_CALL_H
 
-#include "aio/job.h"
+#include "aio/job/job.h"
 #include "api/call.h"
 
 #include <stdbool.h>

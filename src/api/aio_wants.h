@@ -3,7 +3,7 @@
 #ifndef API_AIO_WANTS_H
 #define API_AIO_WANTS_H
 
-#include "aio/run.h"
+#include "aio/run/run.h"
 #include "api/call.h"
 
 #include <stdbool.h>

@@ -4,7 +4,7 @@
 #define API_APP_H
 
 #include "aio/context.h"
-#include "aio/job.h"
+#include "aio/job/job.h"
 #include "backup/repo/resolve.h"
 #include "backup/run/borgmatic.h"
 #include "config.h"

@@ -1,5 +1,5 @@
 /* What an emergency shutdown finds, and what is written down of it. */
-#include "aio/job.h"
+#include "aio/job/job.h"
 #include "api/emergency_job.h"
 #include "backup/restore/mount.h"
 #include "jobs/hold.h"

@@ -4,7 +4,7 @@
 #ifndef API_EMERGENCY_REPORT_H
 #define API_EMERGENCY_REPORT_H
 
-#include "aio/halt.h"
+#include "aio/job/halt.h"
 #include "backup/run/presence.h"
 #include "base/err.h"
 #include "base/jsonw.h"

@@ -1,7 +1,7 @@
 #include "api/lock_nextcloud.h"
 
-#include "aio/look.h"
-#include "aio/run.h"
+#include "aio/look/look.h"
+#include "aio/run/run.h"
 #include "jobs/hold.h"
 
 #include <stdio.h>

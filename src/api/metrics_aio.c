@@ -1,6 +1,6 @@
 /* What records say of Nextcloud AIO, of locks and of a hold: nothing is asked for a scrape, so each
  * value stands beside the time at which it was so. */
-#include "aio/job.h"
+#include "aio/job/job.h"
 #include "api/lock_show.h"
 #include "api/metrics_internal.h"
 #include "base/json.h"

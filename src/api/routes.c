@@ -1,7 +1,7 @@
 /* THE table: what the daemon answers. Rate limits are those of the reference API. */
 #include "api/route.h"
 
-#include "aio/config_file.h"
+#include "aio/config/config_file.h"
 #include "api/handlers/aio_probe.h"
 #include "api/handlers/aio_read.h"
 #include "api/handlers/aio_run.h"

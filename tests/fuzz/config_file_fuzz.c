@@ -1,7 +1,7 @@
 /* AIO's configuration edited, on any bytes: the two values on lines of their own, then the text.
  * What comes out is JSON, says what was asked for, and differs from what went in by the two keys
  * alone; edited again it stays as it is. */
-#include "aio/config_file.h"
+#include "aio/config/config_file.h"
 #include "base/json.h"
 #include "limits.h"
 

@@ -3,7 +3,7 @@
  * and readers read it. Never is it unreadable, or of another owner or mode; what we report as set
  * is set unless the other wrote an older cache after it; and the other's own change is never lost,
  * unless config_conflict was reported. TEST_FULL: 100 000 reads and more rounds. */
-#include "aio/config_file.h"
+#include "aio/config/config_file.h"
 
 #include "base/json.h"
 

@@ -1,4 +1,4 @@
-#include "aio/borg_watch.h"
+#include "aio/run/borg_watch.h"
 
 #include "base/json.h"
 #include "limits.h"

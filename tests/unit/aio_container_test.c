@@ -1,4 +1,4 @@
-#include "aio/container.h"
+#include "aio/look/container.h"
 #include "base/buf.h"
 #include "base/json.h"
 

@@ -1,4 +1,4 @@
-#include "aio/hosts.h"
+#include "aio/look/hosts.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* What is said of a workflow: the shapes of its result, verdict and status events. */
-#include "aio/report.h"
+#include "aio/job/report.h"
 
 #include "base/json.h"
 #include "base/mem.h"

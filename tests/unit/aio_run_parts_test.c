@@ -1,9 +1,9 @@
-#include "aio/downtime.h"
-#include "aio/dump.h"
-#include "aio/follow.h"
-#include "aio/mask.h"
-#include "aio/run.h"
-#include "aio/run_journal.h"
+#include "aio/config/mask.h"
+#include "aio/run/downtime.h"
+#include "aio/run/dump.h"
+#include "aio/run/follow.h"
+#include "aio/run/run.h"
+#include "aio/run/run_journal.h"
 #include "base/json.h"
 
 #include <fcntl.h>

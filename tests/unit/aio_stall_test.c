@@ -1,4 +1,4 @@
-#include "aio/stall.h"
+#include "aio/run/stall.h"
 
 #include "base/json.h"
 

@@ -1,4 +1,4 @@
-#include "aio/verdict.h"
+#include "aio/run/verdict.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "aio/config_file.h"
+#include "aio/config/config_file.h"
 
 #include "base/json.h"
 #include "limits.h"

@@ -1,6 +1,6 @@
-#include "aio/host_path.h"
+#include "aio/preflight/host_path.h"
 
-#include "aio/repo_size.h"
+#include "aio/preflight/repo_size.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-#include "aio/service_read.h"
+#include "aio/look/service_read.h"
 #include "base/json.h"
 
 #include <setjmp.h>

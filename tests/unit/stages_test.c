@@ -1,4 +1,4 @@
-#include "aio/stages.h"
+#include "aio/run/stages.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "aio/config_file.h"
+#include "aio/config/config_file.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* POST /nextcloud/check-backup, /nextcloud/ports/probe. */
 #include "api/handlers/aio_probe.h"
 
-#include "aio/hosts.h"
+#include "aio/look/hosts.h"
 #include "api/engine_call.h"
 #include "api/pending.h"
 #include "base/mem.h"

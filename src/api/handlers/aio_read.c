@@ -1,7 +1,7 @@
 #include "api/handlers/aio_read.h"
 
-#include "aio/preflight.h"
-#include "aio/service.h"
+#include "aio/look/service.h"
+#include "aio/preflight/preflight.h"
 #include "api/engine_call.h"
 
 #include <stdio.h>

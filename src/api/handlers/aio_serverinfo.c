@@ -1,8 +1,8 @@
 /* POST /nextcloud/serverinfo: asks Nextcloud's serverinfo app in the caller's name. What is sent is
  * put together from the parts that were looked at, so that host and path are what they seem; user
  * and password go into one header and are wiped with the request. */
-#include "aio/config_file.h"
-#include "aio/hosts.h"
+#include "aio/config/config_file.h"
+#include "aio/look/hosts.h"
 #include "api/handlers/aio_probe.h"
 #include "api/pending.h"
 #include "api/worker.h"

@@ -1,8 +1,8 @@
 #include "api/handlers/aio_target.h"
 
-#include "aio/look.h"
-#include "aio/run.h"
-#include "aio/target.h"
+#include "aio/look/look.h"
+#include "aio/run/run.h"
+#include "aio/target/target.h"
 #include "api/engine_call.h"
 #include "api/worker.h"
 

@@ -1,6 +1,6 @@
 /* A backup to another target than AIO's own: the configuration is read first, so that the answer
  * and the events can say what the target was. */
-#include "aio/config_file.h"
+#include "aio/config/config_file.h"
 #include "api/aio_call.h"
 #include "api/aio_wants.h"
 #include "api/handlers/aio_run.h"

@@ -1,6 +1,6 @@
 #include "api/handlers/backup.h"
 
-#include "aio/run.h"
+#include "aio/run/run.h"
 #include "api/handlers/backup_stop.h"
 #include "api/idempotency.h"
 #include "api/probes.h"

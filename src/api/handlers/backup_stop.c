@@ -1,6 +1,6 @@
 #include "api/handlers/backup_stop.h"
 
-#include "aio/quiesce.h"
+#include "aio/job/quiesce.h"
 #include "api/engine_call.h"
 #include "base/json.h"
 #include "base/mem.h"

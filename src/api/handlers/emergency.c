@@ -2,8 +2,8 @@
  * and says why; the answer itself never fails for that. */
 #include "api/handlers/emergency.h"
 
-#include "aio/halt.h"
-#include "aio/job.h"
+#include "aio/job/halt.h"
+#include "aio/job/job.h"
 #include "api/engine_call.h"
 #include "api/lock_show.h"
 #include "api/survey_call.h"

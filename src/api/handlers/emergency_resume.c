@@ -2,8 +2,8 @@
  * job of AIO's, like any other start. The start stays owed until it has succeeded. */
 #include "api/handlers/emergency.h"
 
-#include "aio/job.h"
-#include "aio/report.h"
+#include "aio/job/job.h"
+#include "aio/job/report.h"
 #include "api/emergency_job.h"
 #include "api/idempotency.h"
 #include "base/mem.h"

@@ -315,7 +315,7 @@ static void adopt(void *arg, const struct store_job *row, uint64_t mark)
 {
     struct start *s = arg;
     if (strncmp(row->kind, "aio-", 4) == 0)
-        return; /* they have no process of ours: aio/recover takes them up */
+        return; /* they have no process of ours: aio/job/recover takes them up */
     struct recovery *r = recovery_new(s->set, row);
     if (!r)
         return; /* stays unfinished: the next start tries again */
