@@ -10,7 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from fixtures.aio.installation import BORG, MASTER, STACK
+from fixtures.borg import Setup
 from fixtures.harness import Daemon, wait_for
+from fixtures.hooks import Gate
 
 COLLABORA, COMMUNITY = "nextcloud-aio-collabora", "nextcloud-aio-vaultwarden"
 ORDER = [COLLABORA, "nextcloud-aio-apache", COMMUNITY, "nextcloud-aio-nextcloud",
@@ -214,6 +216,22 @@ def test_a_crash_in_the_middle_is_made_good(place):
     resumed = daemon.write.post("/emergency/resume", {"timeout": 120})
     assert resumed.status == 200 and resumed.json["start_containers"]["state"] == "succeeded", resumed
     assert aio.stack_up() and state(daemon)["owes_start"] is False
+
+
+@pytest.mark.seconds(300)
+def test_a_backup_with_the_stack_down_ends_and_the_stack_stays_down(place):
+    """Its end starts the stack again as always; only then is the stack stopped, in order."""
+    daemon, aio = place
+    gate = Gate(daemon.folder)
+    Setup(daemon, "one", files=3, before_backup=[gate.command])
+    backup = daemon.backup("one", stop_timeout=120)["job_id"]
+    wait_for(gate.is_reached, 60, "the backup runs")
+    assert aio.stack_down()
+    done = shutdown(daemon, timeout=200)
+    assert done["state"] == "succeeded", done
+    assert daemon.job(backup)["state"] == "cancelled" and aio.stack_down()
+    resumed = daemon.write.post("/emergency/resume", {"timeout": 120})
+    assert resumed.status == 200 and aio.stack_up(), resumed
 
 
 def test_a_start_that_fails_stays_owed(place):

@@ -167,23 +167,23 @@ static void service_down_verdict(const struct quiesce *q, const char *sentence, 
     jsonw_end_object(&w);
 }
 
-static void end_service_down(struct quiesce *q, struct job_outcome *o)
+static void end_service_down(const struct quiesce *q, struct job_outcome o)
 {
     struct buf verdict;
     char sentence[1024];
-    const char *inner = o->sentence ? o->sentence : "the backup was not made";
+    const char *inner = o.sentence ? o.sentence : "the backup was not made";
     buf_init(&verdict, LIMIT_RECORD);
     (void)snprintf(sentence, sizeof sentence, "%.500s; but Nextcloud does not serve again: %.400s",
                    inner, q->up.problem[0] ? q->up.problem : "it could not be started");
-    o->sentence = sentence;
-    if (well(o->state)) {
-        o->state = JOB_FAILED;
-        o->api = ERR_COMMAND_FAILED;
-        o->word = "service_down";
+    o.sentence = sentence;
+    if (well(o.state)) {
+        o.state = JOB_FAILED;
+        o.api = ERR_COMMAND_FAILED;
+        o.word = "service_down";
         service_down_verdict(q, sentence, &verdict);
-        o->verdict_json = buf_str(&verdict);
+        o.verdict_json = buf_str(&verdict);
     }
-    job_end(q->job, o);
+    job_end(q->job, &o);
     buf_done(&verdict);
 }
 
@@ -200,7 +200,7 @@ void quiesce_end(struct quiesce *q)
     o.keep_state = o.keep_state || !q->stop_counts; /* a later stop changes nothing any more */
     add_to_result(q, true);
     if (q->down.owes_start && !q->up.ok)
-        end_service_down(q, &o);
+        end_service_down(q, o);
     else
         job_end(q->job, &o);
 }

@@ -84,24 +84,24 @@ static bool look(struct engine *en, const struct aio_context *x, struct quiesce_
 
 void quiesce_stop(struct engine *en, const struct aio_context *x, const char *job_id,
                   bool start_after, const struct aio_tell *tell, const atomic_bool *cancel,
-                  struct quiesce_down *s)
+                  struct quiesce_down *out)
 {
     char pending[AIO_JOB_ID];
-    if (!look(en, x, s) || s->skipped)
+    if (!look(en, x, out) || out->skipped)
         return;
-    struct aio_wants wants = {.stop_containers = true, .owes_start = start_after && s->was_up};
+    struct aio_wants wants = {.stop_containers = true, .owes_start = start_after && out->was_up};
     (void)snprintf(wants.job_id, sizeof wants.job_id, "%s", job_id);
-    s->out = mem_zalloc(sizeof *s->out);
-    if (!s->out) {
-        fail(s, ERR_NO_MEMORY, "not_started", "no memory for the stop of AIO's containers");
+    out->out = mem_zalloc(sizeof *out->out);
+    if (!out->out) {
+        fail(out, ERR_NO_MEMORY, "not_started", "no memory for the stop of AIO's containers");
         return;
     }
-    aio_run(en, x, &wants, tell, cancel, s->out);
-    judge(s);
-    if (!s->ok)
-        (void)snprintf(s->hint, sizeof s->hint, "%s", engine_hint(en));
+    aio_run(en, x, &wants, tell, cancel, out->out);
+    judge(out);
+    if (!out->ok)
+        (void)snprintf(out->hint, sizeof out->hint, "%s", engine_hint(en));
     bool ours = aio_run_pending(x, pending) && strcmp(pending, job_id) == 0;
-    s->owes_start = wants.owes_start && ours;
+    out->owes_start = wants.owes_start && ours;
 }
 
 /* ---- up ---- */
@@ -153,12 +153,12 @@ static enum again try_once(struct engine *en, const struct aio_context *x,
 }
 
 void quiesce_start(struct engine *en, const struct aio_context *x, const struct task *t,
-                   const struct aio_tell *tell, struct quiesce_up *s)
+                   const struct aio_tell *tell, struct quiesce_up *out)
 {
     int64_t until = now_ms() + QUIESCE_START_MS;
     unsigned pause = QUIESCE_AGAIN_MS * x->pace_percent / 100;
-    while (try_once(en, x, tell, s) == AGAIN && now_ms() < until)
+    while (try_once(en, x, tell, out) == AGAIN && now_ms() < until)
         if (!task_sleep(t, pause ? pause : 1))
             break;
-    s->left = !s->ok && task_stopping(t);
+    out->left = !out->ok && task_stopping(t);
 }

@@ -107,13 +107,12 @@ void aio_check_backup(struct call *c)
     struct err e;
     const struct aio_context *aio = &c->app->aio;
     struct health *h = arena_alloc(&c->req->arena, sizeof *h);
-    bool fit = true;
-    if (!h)
-        fit = err_set(&e, ERR_NO_MEMORY, "no memory for this request");
-    else if (!*aio->whitelist.master)
-        fit = err_field(&e, ERR_UNAVAILABLE, "AIO_MASTER",
-                        "AIO_MASTER is empty: there is no mastercontainer to ask");
-    if (!fit) {
+    if (!h || !*aio->whitelist.master) {
+        if (!h)
+            (void)err_set(&e, ERR_NO_MEMORY, "no memory for this request");
+        else
+            (void)err_field(&e, ERR_UNAVAILABLE, "AIO_MASTER",
+                            "AIO_MASTER is empty: there is no mastercontainer to ask");
         call_error(c, &e);
         return;
     }
@@ -194,11 +193,14 @@ static bool begin_ports(struct ports *p, struct err *e)
     static const int usual[] = {80, 8443, 9000};
     const json_t *given = call_json(p->c, "ports");
     const char *host = call_str(p->c, "host", "127.0.0.1");
-    p->count = given ? json_array_size(given) : sizeof usual / sizeof *usual;
+    const size_t usual_count = sizeof usual / sizeof *usual;
+    p->count = given ? json_array_size(given) : usual_count;
     for (size_t i = 0; i < p->count; i++) {
         struct port *one = &p->ports[i];
         one->all = p;
-        one->number = given ? (int)json_integer_value(json_array_get(given, i)) : usual[i];
+        one->number = given             ? (int)json_integer_value(json_array_get(given, i))
+                      : i < usual_count ? usual[i]
+                                        : 0;
         one->probe =
             tcp_probe_start(p->c->app->loop, host, one->number, (unsigned)p->ms, on_probed, one, e);
         if (!one->probe)

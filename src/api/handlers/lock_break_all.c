@@ -296,12 +296,13 @@ static void looked(struct call *c, struct lock_survey *s)
     for (size_t i = 0; i < lock_survey_count(s); i++)
         for (size_t k = 0; k < targets_of(lock_survey_config(s, i)); k++)
             judge(a, lock_survey_config(s, i), k);
-    if (!audited(a))
-        break_all_free(a);
-    else if (!lock_nextcloud_begin(c->app, &a->nextcloud))
+    bool may = audited(a); /* else it is answered, and nothing is done */
+    if (may && !lock_nextcloud_begin(c->app, &a->nextcloud)) {
         seen(c, a);
-    else if (!call_in_task(c, lock_nextcloud_look, seen, &a->nextcloud))
-        break_all_free(a); /* answered, and nothing is done yet */
+        return;
+    }
+    if (!may || !call_in_task(c, lock_nextcloud_look, seen, &a->nextcloud))
+        break_all_free(a);
 }
 
 void locks_break_all(struct call *c)
