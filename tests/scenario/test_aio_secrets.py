@@ -38,7 +38,8 @@ def values(aio, name):
     """What the fields are given, where a route has them; a secret is given one of its own."""
     return {"container": MASTER, "command": "/healthcheck.sh", "user": "admin", "repository": "one",
             "host_location": str(aio.target if name == "aio-target-set" else aio.second),
-            "timeout": 5 if name == "nextcloud-ports-probe" else 120, "dry_run": name == "emergency-shutdown-alias", "host": aio.address,
+            "timeout": 5 if name == "nextcloud-ports-probe" else 120,
+            "dry_run": name == "emergency-shutdown-alias", "host": aio.address,
             "ports": [int(aio.apache_port)], "base_url": f"http://{aio.address}:{aio.apache_port}",
             "reason": "a drill", "STOP_CONTAINERS": "1", "START_CONTAINERS": "1"}
 
