@@ -185,8 +185,8 @@ static void an_event_of_a_container_is_read(void **state)
         "{}",
         "[]",
         "no json",
-        "{\"Type\":\"network\",\"Action\":\"connect\",\"Actor\":"
-        "{\"ID\":\"x\",\"Attributes\":{\"name\":\"bridge\"}}}",
+        ("{\"Type\":\"network\",\"Action\":\"connect\",\"Actor\":"
+         "{\"ID\":\"x\",\"Attributes\":{\"name\":\"bridge\"}}}"),
         "{\"Type\":\"container\",\"Action\":7,\"Actor\":[]}",
     };
     struct follow_event ev;
