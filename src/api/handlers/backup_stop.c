@@ -84,11 +84,13 @@ static void on_timer(uv_timer_t *t)
 
 void backup_stop_wait(struct backup_stop *s, struct job *j, void (*late)(void *arg, struct job *j))
 {
+    if (!s->applies) /* nothing is stopped; of a dry run it was not even looked */
+        return;
     const struct call *c = s->c;
     int64_t seconds = call_int(c, "stop_timeout", c->app->config->aio_stop_timeout_s);
     s->late = late;
     s->job = j;
-    s->timer = s->applies ? mem_zalloc(sizeof *s->timer) : NULL;
+    s->timer = mem_zalloc(sizeof *s->timer);
     if (!s->timer)
         return;
     (void)uv_timer_init(c->app->loop, s->timer);
