@@ -86,6 +86,7 @@ static void health_failed(struct call *c, const struct health *h)
 static void after_health(struct call *c, void *data)
 {
     struct health *h = data;
+    struct exec_result said = h->result; /* what is answered is gone with its request */
     if (h->executed)
         (void)call_audit_note(c, "docker_exec", h->aio->whitelist.health, NULL,
                               h->ok ? "done" : "failed");
@@ -98,8 +99,8 @@ static void after_health(struct call *c, void *data)
     } else {
         health_failed(c, h);
     }
-    mem_free(h->result.out);
-    mem_free(h->result.err);
+    mem_free(said.out);
+    mem_free(said.err);
 }
 
 void aio_check_backup(struct call *c)
