@@ -22,7 +22,6 @@ struct asked {
     bool dry_run;
     bool short_passphrase;
     struct backup_stop stop;
-    struct resolved *config; /* ours while the stop is looked into */
 };
 
 /* ---- the answer ---- */
@@ -210,14 +209,6 @@ static void create_job(struct asked *a, struct resolved *config)
 
 /* ---- what is asked for ---- */
 
-static void on_stop_known(void *arg)
-{
-    struct asked *a = arg;
-    struct resolved *config = TAKE(a->config);
-    create_job(a, config);
-    resolved_unref(config);
-}
-
 static void on_resolved(void *arg, struct resolved *config, const struct err *e)
 {
     struct asked *a = arg;
@@ -225,12 +216,14 @@ static void on_resolved(void *arg, struct resolved *config, const struct err *e)
         call_error(a->c, e);
         return;
     }
-    a->config = resolved_ref(config);
+    create_job(a, config);
     resolved_unref(config);
-    if (a->dry_run)
-        on_stop_known(a);
-    else
-        backup_stop_look(&a->stop, a->c, on_stop_known, a);
+}
+
+static void ask_meaning(void *arg)
+{
+    struct asked *a = arg;
+    resolve_config(a->c->app->resolve, &a->tools, a->file, on_resolved, a);
 }
 
 static void on_tools(void *arg, const struct borgmatic_tools *tools)
@@ -243,7 +236,10 @@ static void on_tools(void *arg, const struct borgmatic_tools *tools)
         return;
     }
     a->tools = *tools;
-    resolve_config(a->c->app->resolve, tools, a->file, on_resolved, a);
+    if (a->dry_run)
+        ask_meaning(a);
+    else
+        backup_stop_look(&a->stop, a->c, ask_meaning, a);
 }
 
 static bool secrets_fit(struct asked *a)
