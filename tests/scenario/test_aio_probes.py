@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import pytest
 
 from fixtures.aio.installation import MASTER
-from fixtures.harness import Daemon, free_port
+from fixtures.harness import SANITIZED, Daemon, free_port
 
 USER, PASSWORD = "admin-of-this-test", "app-Password-of-this-test"
 INFO = {"ocs": {"meta": {"status": "ok", "statuscode": 200}, "data": {"nextcloud": {"x": "ü"}}}}
@@ -235,9 +235,10 @@ def test_the_credentials_are_gone_with_the_answer(probing, folder):
         reply = ask(probing, nextcloud.url, app_password=password)
         assert reply.status == 200, reply
         assert nextcloud.asked[0][1]["Authorization"] == f"Basic {pair.decode()}"
-    assert memory_of(probing.pid, probing.read_token.encode())  # it would be found
-    assert not memory_of(probing.pid, password.encode())
-    assert not memory_of(probing.pid, pair[20:-4])
+    if not SANITIZED:  # whose shadow memory is larger than ours
+        assert memory_of(probing.pid, probing.read_token.encode())  # it would be found
+        assert not memory_of(probing.pid, password.encode())
+        assert not memory_of(probing.pid, pair[20:-4])
     for path in probing.folder.rglob("*"):
         if path.is_file() and not path.is_symlink():
             text = path.read_bytes()
