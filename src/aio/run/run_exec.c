@@ -80,7 +80,7 @@ static bool start_exec(struct run *r)
 static void forget_last(struct run *r)
 {
     r->ev = (struct aio_evidence){.code = -1};
-    r->ask_now = r->end_asked = r->asked_last = r->by_schedule = false;
+    r->ask_now = r->end_asked = r->codeless = r->asked_last = r->by_schedule = false;
     r->ask_ms = r->stats_ms = r->died_ms = r->finished_ms = r->lost_ms = 0;
     stall_init(&r->stall, follow_now_ms());
 }

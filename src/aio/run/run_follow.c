@@ -146,6 +146,8 @@ static void ask_of_script(struct run *r)
     r->lost_ms = 0;
     if (!st.known || (!st.running && st.code == EXEC_CUT))
         ask_the_list(r);
+    else if (!st.running && st.code < 0 && !r->codeless)
+        r->codeless = r->ask_now = true; /* it is just ending: its code comes a moment later */
     else if (!st.running)
         script_ended(r, st.code);
     else if (!follow_script_open(r->follow))

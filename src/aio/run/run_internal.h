@@ -56,6 +56,7 @@ struct run {
     int64_t master_started_ms;
     bool ask_now;    /* an event says so */
     bool end_asked;  /* asked since the stream's end */
+    bool codeless;   /* the exec was over, but without a code: asked once more */
     bool asked_last; /* asked for borg since the script's end */
     uint64_t ask_ms, stats_ms, died_ms, finished_ms, lost_ms; /* monotonic; 0: not yet */
     struct err why; /* of RUN_NOT_BEGUN, or why the run was left */
