@@ -76,12 +76,9 @@ static void make(struct call *c, const struct aio_call *a)
 void aio_call(struct call *c, const struct aio_call *a)
 {
     struct err e = {0};
-    struct aio_call *copy = arena_alloc(&c->req->arena, sizeof *copy);
-    if (!copy) {
-        (void)err_set(&e, ERR_NO_MEMORY, "no memory for this request");
-        call_error(c, &e);
+    struct aio_call *copy = call_alloc(c, sizeof *copy);
+    if (!copy)
         return;
-    }
     *copy = *a;
     c->state = copy;
     if (call_bool(c, "dry_run", false)) {

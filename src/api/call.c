@@ -176,6 +176,21 @@ void call_begin_error(struct call *c, struct buf *b, struct jsonw *w, const stru
     write_faults(c, w, e);
 }
 
+void call_error_memory(struct call *c)
+{
+    struct err e;
+    (void)err_set(&e, ERR_NO_MEMORY, "no memory for this request");
+    call_error(c, &e);
+}
+
+void *call_alloc(struct call *c, size_t n)
+{
+    void *p = arena_alloc(&c->req->arena, n);
+    if (!p)
+        call_error_memory(c);
+    return p;
+}
+
 void call_error_job(struct call *c, const struct err *e, const char *job_id)
 {
     struct buf b;

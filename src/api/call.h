@@ -92,6 +92,9 @@ const char *call_bytes(const struct call *c, const char *name, const char *fallb
 void call_params(const struct call *c, struct buf *out);
 const struct secret *call_secret(const struct call *c, const char *name); /* borrowed; or NULL */
 
+/* Zeroed memory that lives as long as the request; NULL when there is none: answered then. */
+void *call_alloc(struct call *c, size_t n);
+
 /* ---- answers ----
  * The call is over with the answer: nothing of it may be used afterwards. */
 /* Begins {"ok":true, or {"ok":false, in `b`; write members with `w`; then call_reply. */
@@ -101,6 +104,8 @@ void call_reply(struct call *c, int status, struct buf *b, struct jsonw *w);
 /* {"ok":false,"error":…,"message":…,"request_id":…[,"errors":[{"field","message"}]]} with the
  * status of the code; 401 gets WWW-Authenticate, 503 Retry-After. */
 void call_error(struct call *c, const struct err *e);
+/* The error of a request there is no memory for. */
+void call_error_memory(struct call *c);
 /* The same with the id of the job concerned as "job_id" (may be NULL). */
 void call_error_job(struct call *c, const struct err *e, const char *job_id);
 /* call_error and more members: begin, add, call_reply with err_status(e->code). */
@@ -134,6 +139,9 @@ void call_await_job(struct call *c, struct job *j, int wait_s);
 /* The call that waits for the job (the first of them), taken from the waiting: the caller answers
  * it now. NULL when nobody waits. */
 struct call *call_await_take(struct app *app, struct job *j);
+/* For c->late: 200 with "pending":true, the job, its addresses, and what c->members (not NULL)
+ * adds. */
+void call_job_pending(struct call *c, struct job *j);
 /* {"ok":true,"job_id","state","pid","sse","poll"} with 202 and Location: for Prefer:
  * respond-async, and for what a replayed Idempotency-Key finds. */
 void call_job_started(struct call *c, int status, const struct job *j);

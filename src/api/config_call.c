@@ -87,12 +87,9 @@ static void on_tools(void *arg, const struct borgmatic_tools *tools)
 void config_call(struct call *c, const char *label, void (*go)(struct config_call *cc))
 {
     struct err e = {0};
-    struct asked *a = arena_alloc(&c->req->arena, sizeof *a);
-    if (!a) {
-        (void)err_set(&e, ERR_NO_MEMORY, "no memory for this request");
-        call_error(c, &e);
+    struct asked *a = call_alloc(c, sizeof *a);
+    if (!a)
         return;
-    }
     *a = (struct asked){.cc = {.c = c, .label = label}, .go = go};
     if (resolve_find(c->app->config->config_dir, label, a->cc.file, sizeof a->cc.file, &e))
         probes_tools(c->app->probes, on_tools, a);

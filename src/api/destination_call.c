@@ -43,7 +43,5 @@ void destination_call(struct config_call *cc, const char *field, enum destinatio
             return;
         resolved_unref(cc->config);
     }
-    struct err e;
-    (void)err_set(&e, ERR_NO_MEMORY, "no memory for this request");
-    call_error(c, &e);
+    call_error_memory(c);
 }

@@ -40,13 +40,9 @@ static void on_done(uv_work_t *request, int status)
 
 void file_call(struct call *c, const struct file_call *from)
 {
-    struct err e;
-    struct file_call *f = arena_alloc(&c->req->arena, sizeof *f);
-    if (!f) {
-        (void)err_set(&e, ERR_NO_MEMORY, "no memory for this request");
-        call_error(c, &e);
+    struct file_call *f = call_alloc(c, sizeof *f);
+    if (!f)
         return;
-    }
     *f = *from;
     f->c = c;
     f->request.data = f;

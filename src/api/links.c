@@ -80,3 +80,16 @@ void call_job_started(struct call *c, int status, const struct job *j)
     call_job_links(c, &w, job_id(j));
     call_reply(c, status, &b, &w);
 }
+
+void call_job_pending(struct call *c, struct job *j)
+{
+    struct buf b;
+    struct jsonw w;
+    call_begin(c, &b, &w, true);
+    jsonw_kbool(&w, "pending", true);
+    jsonw_kstr(&w, "job_id", job_id(j));
+    jsonw_kstr(&w, "state", job_state_name(job_state(j)));
+    call_job_links(c, &w, job_id(j));
+    c->members(c, &w, j);
+    call_reply(c, 200, &b, &w);
+}

@@ -87,13 +87,9 @@ static void on_tools(void *arg, const struct borgmatic_tools *tools)
 
 void survey_call(struct call *c, const struct survey_question *q)
 {
-    struct asking *a = arena_alloc(&c->req->arena, sizeof *a);
-    if (!a) {
-        struct err e;
-        (void)err_set(&e, ERR_NO_MEMORY, "no memory for this request");
-        call_error(c, &e);
+    struct asking *a = call_alloc(c, sizeof *a);
+    if (!a)
         return;
-    }
     *a = (struct asking){.c = c, .q = *q};
     probes_tools(c->app->probes, on_tools, a);
 }

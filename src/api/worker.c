@@ -23,7 +23,6 @@ static void on_done(uv_work_t *w, int status)
 bool call_in_worker(struct call *c, void (*work)(void *data),
                     void (*after)(struct call *c, void *data), void *data)
 {
-    struct err e;
     struct worker *k = arena_alloc(&c->req->arena, sizeof *k);
     if (k) {
         *k =
@@ -31,7 +30,6 @@ bool call_in_worker(struct call *c, void (*work)(void *data),
         if (uv_queue_work(c->app->loop, &k->work, in_worker, on_done) == 0)
             return true;
     }
-    (void)err_set(&e, ERR_NO_MEMORY, "no memory for this request");
-    call_error(c, &e);
+    call_error_memory(c);
     return false;
 }

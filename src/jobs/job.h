@@ -110,6 +110,8 @@ void jobs_stop_all(struct jobs *js, enum job_stop why);
 bool jobs_adopt(struct jobs *js, const struct store_job *row, uint64_t mark,
                 const char *const *keys, size_t key_count, const struct job_ops *ops, void *work,
                 struct err *e);
+/* True while what a former life left is ended, which takes seconds. One that waits for what goes on
+ * outside, maybe for hours, and could be left again (ops->leave) does not count. */
 bool jobs_recovering(const struct jobs *js);
 /* The job that holds the key (the first of those that share it), or NULL. */
 struct job *jobs_holder(struct jobs *js, const char *key);

@@ -75,7 +75,7 @@ size_t jobs_running(const struct jobs *js)
 bool jobs_recovering(const struct jobs *js)
 {
     for (const struct job *j = js->active; j; j = j->next)
-        if (j->recovers)
+        if (j->recovers && !j->ops->leave)
             return true;
     return false;
 }

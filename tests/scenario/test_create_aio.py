@@ -106,6 +106,33 @@ def test_up_again_after_the_deadline(aio, folder):
 
 
 @pytest.mark.seconds(240)
+def test_up_again_after_a_deadline_in_the_backup(aio, folder):
+    with Place(aio, folder) as at:
+        reply = at.backup(stop_timeout=120, timeout=20)
+        at.at_the_gate()
+        record = at.ended(reply)
+        assert record["state"] == "timed_out", record
+        assert at.one.archives() == []
+        assert record["result"]["aio"]["started"] is True, record
+        at.assert_up()
+
+
+@pytest.mark.seconds(240)
+def test_told_to_stop_in_the_downtime(aio, folder):
+    """Nextcloud is down no longer than until the next start of the daemon."""
+    with Place(aio, folder, settings={"DRAIN_TIMEOUT": "1"}) as at:
+        reply = at.backup(stop_timeout=120)
+        at.at_the_gate()
+        assert at.daemon.stop() == 0
+        at.daemon.start(ready=False)
+        record = at.ended(reply)
+        assert record["state"] == "interrupted", record
+        wait_for(lambda: at.daemon.read.get("/jobs?state=running").json["jobs"] == [], 120,
+                 "all is over")
+        at.assert_up()
+
+
+@pytest.mark.seconds(240)
 def test_an_unclean_dump_is_not_backed_up(aio, folder):
     with Place(aio, folder, database={"dump_fails": True}) as at:
         reply = at.backup(stop_timeout=120)

@@ -1,5 +1,6 @@
 #include "control_case.h"
 
+#include <sys/stat.h>
 #include <sys/un.h>
 
 /* ---- who is believed ---- */
@@ -78,6 +79,23 @@ static void the_version_is_asked_of_the_real_borg(void **state)
     case_script(&t, "borg --version; borg --info -V; exit 0");
     assert_int_equal(t.starts, 0);
     assert_string_equal(buf_str(&t.out), "real --version\nreal --info -V\n");
+    case_done(&t);
+}
+
+static void the_version_is_known_until_the_program_changes(void **state)
+{
+    struct control_case t;
+    struct stat st;
+    char said[96];
+    case_init_fake(&t, FAKE_BORG);
+    assert_int_equal(stat(t.fake, &st), 0);
+    (void)snprintf(said, sizeof said, "%lld.%09ld borg 1.2.3", (long long)st.st_mtim.tv_sec,
+                   st.st_mtim.tv_nsec);
+    t.spec.borg_said = said;
+    case_open(&t);
+    case_script(&t, "borg --version; borg --version create; touch $R/fake; borg --version; exit 0");
+    assert_int_equal(t.starts, 0);
+    assert_string_equal(buf_str(&t.out), "borg 1.2.3\nreal --version create\nreal --version\n");
     case_done(&t);
 }
 
@@ -286,6 +304,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(more_peers_than_places_are_served_one_after_the_other),
         cmocka_unit_test(a_borg_further_down_gets_the_real_one_untouched),
         cmocka_unit_test(the_version_is_asked_of_the_real_borg),
+        cmocka_unit_test(the_version_is_known_until_the_program_changes),
         cmocka_unit_test(a_stranger_is_sent_away_without_a_word),
         cmocka_unit_test(without_its_socket_the_shim_is_the_real_borg),
         cmocka_unit_test(a_state_directory_longer_than_a_socket_address_will_do),

@@ -381,18 +381,16 @@ static void asked(struct call *c, void *data)
 
 void aio_read_overview(struct call *c)
 {
-    struct err e = {0};
-    struct glance *g = NULL;
-    if (!c->app->aio.whitelist.master[0])
+    if (!c->app->aio.whitelist.master[0]) {
+        struct err e;
         (void)err_field(&e, ERR_CONTAINER_NOT_FOUND, "AIO_MASTER",
                         "AIO_MASTER is empty: there is no Nextcloud AIO");
-    else if (!(g = arena_alloc(&c->req->arena, sizeof *g)))
-        (void)err_set(&e, ERR_NO_MEMORY, "no memory for this request");
-    if (!g) {
         call_error(c, &e);
         return;
     }
-    memset(g, 0, sizeof *g);
+    struct glance *g = call_alloc(c, sizeof *g);
+    if (!g)
+        return;
     g->c = c;
     g->x = &c->app->aio;
     (void)call_in_task(c, ask, asked, g);

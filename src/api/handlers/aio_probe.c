@@ -107,13 +107,12 @@ void aio_check_backup(struct call *c)
 {
     struct err e;
     const struct aio_context *aio = &c->app->aio;
-    struct health *h = arena_alloc(&c->req->arena, sizeof *h);
-    if (!h || !*aio->whitelist.master) {
-        if (!h)
-            (void)err_set(&e, ERR_NO_MEMORY, "no memory for this request");
-        else
-            (void)err_field(&e, ERR_UNAVAILABLE, "AIO_MASTER",
-                            "AIO_MASTER is empty: there is no mastercontainer to ask");
+    struct health *h = call_alloc(c, sizeof *h);
+    if (!h)
+        return;
+    if (!*aio->whitelist.master) {
+        (void)err_field(&e, ERR_UNAVAILABLE, "AIO_MASTER",
+                        "AIO_MASTER is empty: there is no mastercontainer to ask");
         call_error(c, &e);
         return;
     }
@@ -214,11 +213,11 @@ static bool begin_ports(struct ports *p, struct err *e)
 void aio_ports_probe(struct call *c)
 {
     struct err e;
-    struct ports *p = arena_alloc(&c->req->arena, sizeof *p);
-    bool fit = p != NULL;
-    if (!fit)
-        (void)err_set(&e, ERR_NO_MEMORY, "no memory for this request");
-    else if (!aio_host_allowed(&c->app->aio, call_str(c, "host", "127.0.0.1"), NULL))
+    struct ports *p = call_alloc(c, sizeof *p);
+    bool fit = true;
+    if (!p)
+        return;
+    if (!aio_host_allowed(&c->app->aio, call_str(c, "host", "127.0.0.1"), NULL))
         fit = err_field(&e, ERR_DISABLED, "host",
                         "only AIO's containers by name, loopback addresses and hosts that "
                         "AIO_HOSTS names are tried");

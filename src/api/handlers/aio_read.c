@@ -26,15 +26,9 @@ struct asked {
 
 static struct asked *new_asked(struct call *c)
 {
-    struct err e;
-    struct asked *a = arena_alloc(&c->req->arena, sizeof *a);
-    if (!a) {
-        (void)err_set(&e, ERR_NO_MEMORY, "no memory for this request");
-        call_error(c, &e);
-        return NULL;
-    }
-    memset(a, 0, sizeof *a);
-    a->x = &c->app->aio;
+    struct asked *a = call_alloc(c, sizeof *a);
+    if (a)
+        a->x = &c->app->aio;
     return a;
 }
 

@@ -189,11 +189,11 @@ static void after_domain(struct call *c, void *data)
 void aio_serverinfo(struct call *c)
 {
     struct err e;
-    struct question *q = arena_alloc(&c->req->arena, sizeof *q);
-    bool fit = q != NULL;
-    if (!fit)
-        (void)err_set(&e, ERR_NO_MEMORY, "no memory for this request");
-    else if (strchr(secret_bytes(call_secret(c, "user")), ':'))
+    struct question *q = call_alloc(c, sizeof *q);
+    bool fit = true;
+    if (!q)
+        return;
+    if (strchr(secret_bytes(call_secret(c, "user")), ':'))
         fit = err_field(&e, ERR_BAD_REQUEST, "user", "must not hold a colon");
     if (fit) {
         *q = (struct question){.c = c, .config_file = c->app->aio.config_file};

@@ -22,15 +22,10 @@ struct asked {
 
 static struct asked *begin(struct call *c)
 {
-    struct err e = {0};
-    struct asked *a = arena_alloc(&c->req->arena, sizeof *a);
-    if (a) {
+    struct asked *a = call_alloc(c, sizeof *a);
+    if (a)
         a->x = &c->app->aio;
-        return a;
-    }
-    (void)err_set(&e, ERR_NO_MEMORY, "no memory for this request");
-    call_error(c, &e);
-    return NULL;
+    return a;
 }
 
 static void write_location(struct jsonw *w, const struct aio_target *t)

@@ -36,12 +36,9 @@ static void go(struct call *c, void *data)
 static void ask(struct call *c, bool async)
 {
     struct err e = {0};
-    struct asked *a = arena_alloc(&c->req->arena, sizeof *a);
-    if (!a) {
-        (void)err_set(&e, ERR_NO_MEMORY, "no memory for this request");
-        call_error(c, &e);
+    struct asked *a = call_alloc(c, sizeof *a);
+    if (!a)
         return;
-    }
     *a = (struct asked){
         .call = {.kind = AIO_KIND_TARGET,
                  .wait_s = async ? 0 : (int)call_int(c, "timeout", AIO_ANSWER_S),

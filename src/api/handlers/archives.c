@@ -38,13 +38,6 @@ const char *archives_named(struct config_call *cc, const char *name)
     return strcmp(name, "latest") == 0 ? "" : name;
 }
 
-static void no_memory(struct call *c)
-{
-    struct err e;
-    (void)err_set(&e, ERR_NO_MEMORY, "no memory for this request");
-    call_error(c, &e);
-}
-
 /* ---- list ---- */
 
 static void add_data(struct call *c, struct jsonw *w, const struct job *j)
@@ -66,7 +59,7 @@ static void list(struct config_call *cc, bool stats)
     }
     void *data = archives_list_new(&q);
     if (!data) {
-        no_memory(c);
+        call_error_memory(c);
         return;
     }
     c->members = add_data;
@@ -156,7 +149,7 @@ static void tree(struct config_call *cc)
                                    .limit = (size_t)call_int(c, "limit", TREE_ENTRIES_USUAL)};
     void *data = tree_read_new(*archive ? archive : NULL, &page);
     if (!data) {
-        no_memory(c);
+        call_error_memory(c);
         return;
     }
     c->members = add_document;
@@ -199,7 +192,7 @@ static void diff(struct config_call *cc)
                                     .limit = (size_t)call_int(c, "limit", DIFF_ENTRIES_USUAL)};
     void *data = archive_diff_new(&q);
     if (!data) {
-        no_memory(c);
+        call_error_memory(c);
         return;
     }
     c->members = add_document;
@@ -236,7 +229,7 @@ static void find(struct config_call *cc)
     }
     void *data = archive_find_new(&q);
     if (!data) {
-        no_memory(c);
+        call_error_memory(c);
         return;
     }
     c->members = add_document;
@@ -282,7 +275,7 @@ static void delete_one(struct config_call *cc)
         return;
     void *data = archive_delete_new(name, dry);
     if (!data) {
-        no_memory(c);
+        call_error_memory(c);
         return;
     }
     c->members = add_deleted;

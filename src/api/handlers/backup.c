@@ -260,12 +260,9 @@ static bool secrets_fit(struct asked *a)
 static void ask(struct call *c, bool dry_run)
 {
     struct err e = {0};
-    struct asked *a = arena_alloc(&c->req->arena, sizeof *a);
-    if (!a) {
-        (void)err_set(&e, ERR_NO_MEMORY, "no memory for this request");
-        call_error(c, &e);
+    struct asked *a = call_alloc(c, sizeof *a);
+    if (!a)
         return;
-    }
     *a = (struct asked){.c = c, .dry_run = dry_run};
     if (!secrets_fit(a))
         return;

@@ -26,17 +26,6 @@ static void keep_hint(struct asked *a, const struct engine *en)
     (void)snprintf(a->hint, sizeof a->hint, "%s", engine_hint(en));
 }
 
-static struct asked *new_asked(struct call *c)
-{
-    struct err e;
-    struct asked *a = arena_alloc(&c->req->arena, sizeof *a);
-    if (a)
-        return a;
-    (void)err_set(&e, ERR_NO_MEMORY, "no memory for this request");
-    call_error(c, &e);
-    return NULL;
-}
-
 static bool only_aio(const struct call *c)
 {
     return strcmp(call_str(c, "scope", "aio"), "aio") == 0;
@@ -114,7 +103,7 @@ static void show_containers(struct call *c, void *data)
 
 void docker_containers(struct call *c)
 {
-    struct asked *a = new_asked(c);
+    struct asked *a = call_alloc(c, sizeof *a);
     if (!a)
         return;
     a->all = call_bool(c, "all", false);
@@ -187,7 +176,7 @@ static void show_volumes(struct call *c, void *data)
 
 void docker_volumes(struct call *c)
 {
-    struct asked *a = new_asked(c);
+    struct asked *a = call_alloc(c, sizeof *a);
     if (!a)
         return;
     a->sizes = call_bool(c, "compute_size", false);

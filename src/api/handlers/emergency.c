@@ -253,13 +253,9 @@ static void not_surveyed(struct call *c, const struct err *e)
 
 void emergency_status(struct call *c)
 {
-    struct status *s = arena_alloc(&c->req->arena, sizeof *s);
-    if (!s) {
-        struct err e;
-        (void)err_set(&e, ERR_NO_MEMORY, "no memory for this request");
-        call_error(c, &e);
+    struct status *s = call_alloc(c, sizeof *s);
+    if (!s)
         return;
-    }
     s->aio = &c->app->aio;
     c->state = s;
     survey_call(c, &(struct survey_question){.look = true,

@@ -41,19 +41,6 @@ static void add_start(struct call *c, struct jsonw *w, const struct job *j)
     jsonw_end_object(w);
 }
 
-static void answer_late(struct call *c, struct job *j)
-{
-    struct buf b;
-    struct jsonw w;
-    call_begin(c, &b, &w, true);
-    jsonw_kbool(&w, "pending", true);
-    jsonw_kstr(&w, "job_id", job_id(j));
-    jsonw_kstr(&w, "state", job_state_name(job_state(j)));
-    call_job_links(c, &w, job_id(j));
-    add_start(c, &w, j);
-    call_reply(c, 200, &b, &w);
-}
-
 static void answer_without_start(struct call *c, bool lifted)
 {
     struct buf b;
@@ -117,7 +104,7 @@ static void on_created(void *arg, struct job *j, const struct err *e)
             mem_free(o);
     }
     c->members = c->fault_members = add_start;
-    c->late = answer_late;
+    c->late = call_job_pending;
     if (c->prefer_async)
         call_job_started(c, 202, j);
     else

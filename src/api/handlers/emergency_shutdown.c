@@ -40,19 +40,6 @@ static void add_result(struct call *c, struct jsonw *w, const struct job *j)
     }
 }
 
-static void answer_late(struct call *c, struct job *j)
-{
-    struct buf b;
-    struct jsonw w;
-    call_begin(c, &b, &w, true);
-    jsonw_kbool(&w, "pending", true);
-    jsonw_kstr(&w, "job_id", job_id(j));
-    jsonw_kstr(&w, "state", job_state_name(job_state(j)));
-    call_job_links(c, &w, job_id(j));
-    add_result(c, &w, j);
-    call_reply(c, 200, &b, &w);
-}
-
 static struct emergency_spec spec_of(struct call *c)
 {
     return (struct emergency_spec){.app = c->app,
@@ -103,7 +90,7 @@ static void shutdown_now(struct call *c)
                             .ops = &emergency_job_ops,
                             .work = emergency_job_new(&s)};
     c->members = c->fault_members = add_result;
-    c->late = answer_late;
+    c->late = call_job_pending;
     if (!spec.work) {
         (void)err_set(&e, ERR_NO_MEMORY, "no memory for a new job");
         call_error(c, &e);

@@ -24,10 +24,10 @@ void known_hosts_get(struct call *c)
 static char *name_of(struct call *c)
 {
     struct err e;
-    char *name = arena_alloc(&c->req->arena, KNOWN_HOST_NAME);
+    char *name = call_alloc(c, KNOWN_HOST_NAME);
     if (!name)
-        (void)err_set(&e, ERR_NO_MEMORY, "no memory for this request");
-    else if (known_hosts_name(call_str(c, "host", ""), (int)call_int(c, "port", 0), name, &e))
+        return NULL;
+    if (known_hosts_name(call_str(c, "host", ""), (int)call_int(c, "port", 0), name, &e))
         return name;
     call_error(c, &e);
     return NULL;

@@ -246,7 +246,6 @@ static bool target_ok(struct call *c, bool needed)
 
 static struct asked *asked_new(struct call *c)
 {
-    struct err e;
     struct asked *a = arena_alloc(&c->req->arena, sizeof *a);
     const char *label = call_str(c, "label", "");
     if (a && (a->key = arena_printf(&c->req->arena, "ssh-key:%s", label))) {
@@ -256,8 +255,7 @@ static struct asked *asked_new(struct call *c)
         (void)snprintf(a->path, sizeof a->path, "%s/id_%s", c->app->config->ssh_dir, label);
         return a;
     }
-    (void)err_set(&e, ERR_NO_MEMORY, "no memory for this request");
-    call_error(c, &e);
+    call_error_memory(c);
     return NULL;
 }
 

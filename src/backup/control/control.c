@@ -34,6 +34,7 @@ static void release(struct control *c)
     secret_free(TAKE(c->borg_passphrase));
     secret_free(TAKE(c->ssh_passphrase));
     mem_free(TAKE(c->borg));
+    mem_free(TAKE(c->borg_said));
     mem_free(TAKE(c->ssh_key));
     mem_free(TAKE(c->dir));
     mem_free(TAKE(c->socket));
@@ -77,10 +78,12 @@ static bool copy_spec(struct control *c, const struct control_spec *spec)
 {
     c->spec = *spec;
     c->borg = mem_strdup(spec->borg);
+    c->borg_said = spec->borg_said && *spec->borg_said ? mem_strdup(spec->borg_said) : NULL;
     c->ssh_key = mem_strdup(spec->ssh_key);
     c->borg_passphrase = secret_dup(spec->borg_passphrase);
     c->ssh_passphrase = secret_dup(spec->ssh_passphrase);
     c->spec.borg = c->borg;
+    c->spec.borg_said = c->borg_said;
     c->spec.ssh_key = c->ssh_key;
     c->spec.state_dir = NULL;
     c->spec.borg_passphrase = c->borg_passphrase;
@@ -174,6 +177,8 @@ const char *const *control_env(struct control *c, const char *path)
     c->env[n++] = mem_printf("BORGMATIC_API_CONTROL=%s", c->socket);
     c->env[n++] = mem_printf("BORGMATIC_API_BORG=%s", c->borg);
     c->env[n++] = mem_printf("TMPDIR=%s/tmp", c->dir);
+    if (c->borg_said)
+        c->env[n++] = mem_printf("BORGMATIC_API_BORG_SAID=%s", c->borg_said);
     if (c->ssh_passphrase) {
         c->env[n++] = mem_printf("SSH_ASKPASS=%s/bin/askpass", c->dir);
         c->env[n++] = mem_strdup("SSH_ASKPASS_REQUIRE=force");

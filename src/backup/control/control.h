@@ -43,7 +43,11 @@ bool control_run_concerns(const struct control_run *run, const char *location);
 
 struct control_spec {
     const char *state_dir;
-    const char *borg;                     /* absolute path of the real borg */
+    const char *borg; /* absolute path of the real borg */
+    /* "SECONDS.NANOSECONDS LINE": what `borg --version` printed when the file named by `borg` had
+     * that time of change. borgmatic asks it before every action; while the file is the same the
+     * shim answers so, without starting Python. NULL or "": borg itself is asked. Copied. */
+    const char *borg_said;
     const struct secret *borg_passphrase; /* copied; NULL: the config's own stays in force */
     const struct secret *ssh_passphrase;  /* copied; NULL: askpass refuses */
     const char *ssh_key; /* file whose prompt askpass answers; NULL: any "Enter passphrase for
@@ -70,9 +74,9 @@ struct control *control_new(uv_loop_t *loop, const struct control_spec *spec, st
 void control_set_leader(struct control *c, pid_t borgmatic);
 const char *control_dir(const struct control *c); /* …/run/<random> */
 /* Entries to add to the child's environment (NULL-terminated, borrowed): PATH with bin/ first,
- * BORGMATIC_API_CONTROL=<socket>, BORGMATIC_API_BORG=<real borg>, and SSH_ASKPASS,
- * SSH_ASKPASS_REQUIRE=force when there is an ssh passphrase. `path` is the PATH that follows bin/;
- * the caller adds none of its own. NULL without memory. */
+ * BORGMATIC_API_CONTROL=<socket>, BORGMATIC_API_BORG=<real borg>, BORGMATIC_API_BORG_SAID=<its
+ * version>, and SSH_ASKPASS, SSH_ASKPASS_REQUIRE=force when there is an ssh passphrase. `path` is
+ * the PATH that follows bin/; the caller adds none of its own. NULL without memory. */
 const char *const *control_env(struct control *c, const char *path);
 const char *control_shim(const struct control *c); /* …/bin/borg, for local_path overrides */
 /* SIGINT or another signal to every borg that runs below a shim of this job; how many there were.

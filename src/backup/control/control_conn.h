@@ -44,10 +44,10 @@ struct control_conn {
 struct control {
     uv_loop_t *loop;
     struct control_spec spec; /* its strings and secrets are those below */
-    char *borg, *ssh_key;
+    char *borg, *borg_said, *ssh_key;
     struct secret *borg_passphrase, *ssh_passphrase;
     char *dir, *socket, *shim;
-    char *env[8]; /* what control_env gave, NULL-terminated */
+    char *env[9]; /* what control_env gave, NULL-terminated */
     int dirfd, fd;
     uv_poll_t poll;
     bool listening; /* polled; not while all places are taken */

@@ -17,7 +17,7 @@ struct shim_args {
     bool log_json;     /* borg will write JSON lines */
 };
 
-/* True for `borg --version` and `borg -V`, which borgmatic reads and we never touch. */
+/* True for `borg --version` and `borg -V`, which borgmatic reads. */
 bool shim_args_is_version(char *const *argv);
 /* True when --json stands on the command line. */
 bool shim_args_has_json(char *const *argv);

@@ -26,6 +26,7 @@ static bool open_control(struct create *c, struct err *e)
     struct control_spec spec = {
         .state_dir = c->state_dir,
         .borg = c->config->local_path ? c->config->local_path : c->tools.borg,
+        .borg_said = c->config->local_path ? NULL : c->tools.borg_said,
         .borg_passphrase = c->borg_passphrase,
         .ssh_passphrase = c->ssh_passphrase,
     };

@@ -228,6 +228,7 @@ static bool start(struct resolve_question *q, struct err *e)
 {
     const struct control_spec cs = {.state_dir = q->spec.state_dir,
                                     .borg = q->tools.borg,
+                                    .borg_said = q->tools.borg_said,
                                     .record = true,
                                     .on_start = on_start,
                                     .arg = q};

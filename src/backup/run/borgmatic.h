@@ -22,7 +22,8 @@ struct borgmatic_tools {
     char borgmatic[256]; /* absolute path, "" when absent */
     char borg[256];
     struct borgmatic_version borgmatic_version, borg_version;
-    char problem[256]; /* why borgmatic or borg cannot be used, or "" */
+    char borg_said[96]; /* for control_spec; "" when borg printed no single line */
+    char problem[256];  /* why borgmatic or borg cannot be used, or "" */
 };
 
 bool borgmatic_version_parse(const char *text,

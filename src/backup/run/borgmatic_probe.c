@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { BORGMATIC, BORG, PROGRAMS };
 
@@ -20,6 +21,7 @@ struct asked { /* one `--version` */
 struct probe {
     struct borgmatic_tools tools;
     struct asked asked[PROGRAMS];
+    struct stat borg; /* as it was when it was asked */
     uv_timer_t timer;
     void (*done)(void *arg, const struct borgmatic_tools *t);
     void *arg;
@@ -60,10 +62,21 @@ static void judge(struct probe *p, size_t i, const char *file, struct borgmatic_
         (void)snprintf(problem, size, "%s --version did not print a version", names[i]);
 }
 
+static void keep_said(struct probe *p)
+{
+    const char *line = buf_str(&p->asked[BORG].out);
+    size_t n = strcspn(line, "\n"), size = sizeof p->tools.borg_said;
+    if (p->tools.problem[0] == '\0' && n > 0 && line[n] == '\n' && line[n + 1] == '\0' &&
+        snprintf(p->tools.borg_said, size, "%lld.%09ld %.*s", (long long)p->borg.st_mtim.tv_sec,
+                 p->borg.st_mtim.tv_nsec, (int)n, line) >= (int)size)
+        p->tools.borg_said[0] = '\0';
+}
+
 static void finish(struct probe *p)
 {
     judge(p, BORGMATIC, p->tools.borgmatic, &p->tools.borgmatic_version);
     judge(p, BORG, p->tools.borg, &p->tools.borg_version);
+    keep_said(p);
     for (size_t i = 0; i < PROGRAMS; i++) {
         if (running(&p->asked[i]))
             (void)proc_signal(p->asked[i].proc, SIGKILL);
@@ -117,6 +130,8 @@ static void start(struct probe *p, uv_loop_t *loop, size_t i, const char *path,
         file[0] = '\0';
         return;
     }
+    if (i == BORG)
+        (void)stat(file, &p->borg);
     const char *const argv[] = {file, "--version", NULL};
     const struct proc_spec spec = {.file = file,
                                    .argv = argv,

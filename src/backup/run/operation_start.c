@@ -108,7 +108,9 @@ static void on_run_done(void *arg, int code, int signal, size_t left)
 bool operation_open_control(struct operation *op, struct control_spec *spec, struct err *e)
 {
     spec->state_dir = op->context.state_dir;
-    spec->borg = op->config && op->config->local_path ? op->config->local_path : op->tools.borg;
+    bool other = op->config && op->config->local_path;
+    spec->borg = other ? op->config->local_path : op->tools.borg;
+    spec->borg_said = other ? NULL : op->tools.borg_said;
     spec->borg_passphrase = op->borg_passphrase;
     spec->ssh_passphrase = op->ssh_passphrase;
     op->control = control_new(op->context.loop, spec, e);
