@@ -40,11 +40,6 @@ def let_go(aio):
     aio.switch(borgbackup={"hold": None})
 
 
-def notices(daemon, job_id):
-    lines = (json.loads(e["line"]) for e in daemon.events(job_id) if e["kind"] == "status")
-    return [s["event"] for s in lines]
-
-
 # ---- cancel ----
 
 def test_a_cancel_of_what_cannot_be_stopped_is_recorded_and_the_run_ends_as_it_ends(place):
@@ -52,7 +47,7 @@ def test_a_cancel_of_what_cannot_be_stopped_is_recorded_and_the_run_ends_as_it_e
     job_id = begin_held(aio, daemon)
     reply = daemon.write.delete(f"/jobs/{job_id}")
     assert reply.status == 202 and reply.json["cancelling"] is True, reply
-    wait_for(lambda: "cancel_requested" in notices(daemon, job_id), 20, "it is told")
+    wait_for(lambda: "cancel_requested" in daemon.notices(job_id), 20, "it is told")
     assert daemon.job(job_id)["state"] == "running"
     let_go(aio)
     job = daemon.wait_job(job_id)
@@ -93,6 +88,24 @@ def test_a_run_is_left_when_the_daemon_goes_down_and_ended_when_it_is_back(place
     assert last["event"] == "fail" and last["state"] == "interrupted"
     reply = daemon.write.post("/nextcloud/daily-backup/run", {})
     assert reply.status == 200, reply
+
+
+def test_a_run_whose_daemon_was_killed_is_ended_by_the_next_one(place):
+    aio, daemon = place
+    other = aio.folder / "other"
+    other.mkdir()
+    job_id = begin_held(aio, daemon, "run-for-target/async", host_location=str(other))
+    daemon.kill()
+    daemon.start(ready=False)
+    assert daemon.write.post("/nextcloud/daily-backup/run", {}).status == 409
+    assert aio.config["borg_backup_host_location"] == str(other)  # borg still runs
+    let_go(aio)
+    job = daemon.wait_job(job_id)
+    assert job["state"] == "interrupted", job
+    assert aio.config["borg_backup_host_location"] == str(aio.target)
+    assert not (daemon.state / "aio/run.json").exists()
+    assert job["result"]["backups"][0]["archive"] and aio.stack_up(), job
+    assert daemon.write.post("/nextcloud/daily-backup/run", {}).status == 200
 
 
 def test_a_caller_who_waits_is_told_that_the_daemon_goes_down(place):

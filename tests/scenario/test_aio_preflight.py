@@ -16,7 +16,7 @@ import pytest
 from fixtures.aio import Aio
 from fixtures.aio.installation import BORG, MASTER
 from fixtures.docker_proxy import SocketProxy
-from fixtures.harness import Daemon, wait_for
+from fixtures.harness import ROOT, Daemon, wait_for
 
 NEXTCLOUD = "nextcloud-aio-nextcloud"
 
@@ -133,6 +133,9 @@ def test_it_passes_and_touches_nothing(aio, daemon):
     preflight(daemon, targets=[str(aio.folder / "other"), "ssh://u@127.0.0.1:1/./x"])
     assert picture(aio) == before
     assert done_to_containers(aio, since) == []
+    told = (ROOT / "docs/nextcloud-aio.md").read_text()
+    told = told.partition("## What is looked at before a run")[2].partition("\n## ")[0]
+    assert list(checks) == re.findall(r"^\| `(\w+)` \| ", told, re.M)
     results = {i: c["result"] for i, c in checks.items()}
     skipped = {i for i, r in results.items() if r == "skipped"}
     assert skipped == {"target_reachable", "target_host_key"}, results

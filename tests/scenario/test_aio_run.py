@@ -44,6 +44,8 @@ def assert_execs(aio, seen):
     for call in calls:
         assert all(call["env"].get(name) in ("0", "1") for name in FLAGS), call["env"].keys()
         assert not set(CONTRACT["SHADOWED"].split()) & set(call["env"])
+    if seen.get("equal_execs"):
+        assert all(call["env"] == calls[0]["env"] for call in calls)
 
 
 @pytest.mark.seconds(300)
@@ -67,6 +69,7 @@ def test_a_run(aio, folder, name):
             record = daemon.job(reply.json["job_id"])
             assert (record["state"], record["verdict"]["word"]) == (seen["state"], seen["word"]), (
                 record["verdict"])
+            assert set(seen.get("notices", ())) <= set(daemon.notices(record["id"]))
             if "restored" not in seen:
                 assert not list(daemon.state.glob("aio/*journal*")), "a journal stands"
         scenarios.assert_seen(aio, seen, before)

@@ -1,5 +1,7 @@
 """AIO's workflow while something goes wrong around it: the stream is cut, the Engine is restarted,
-others run, Nextcloud does not come up."""
+others run, a target fails, Nextcloud does not come up."""
+
+import time
 
 import pytest
 
@@ -27,12 +29,17 @@ def test_a_stream_that_is_cut_while_the_run_goes_on(aio, folder):
     aio.switch(borgbackup={"before_create_seconds": 8}, php_seconds={"StopContainers": 6})
     with EngineProxy(folder / "p", aio.docker.socket, silence=5) as proxy:
         with Daemon(folder / "d", **aio.settings(DOCKER_HOST=proxy.host)) as daemon:
-            record = daemon.wait_job(begin(daemon), 120)
+            job = begin(daemon)
+            record = daemon.wait_job(job, 120)
+            events = daemon.events(job)
     assert proxy.cuts >= 1
     assert verdict(record) == ("succeeded", "succeeded"), record["verdict"]
     assert record["result"]["backups"][0]["ok"] is True
     assert len(aio.archives()) == 1 and aio.stack_up() and len(aio.execs()) == 1
     assert aio.did("mastercontainer", "left", code=0), "followed to its end"
+    said = [e["line"] for e in events if e["kind"] == "borg"]
+    assert said.count("Performing backup...") == 1, said
+    assert any(line.startswith("Backup finished successfully") for line in said)
     execs = [body for method, path, body in proxy.requests if path.endswith("/exec")]
     assert len(execs) == 1 and '"/daily-backup.sh"' in execs[0]
 
@@ -48,6 +55,7 @@ def test_the_engine_is_restarted_in_the_middle(aio, folder):
         aio.docker.restart()
         aio.switch(borgbackup={"hold": None})
         record = daemon.wait_job(job, 200)
+        assert daemon.read.get("/health/public").status == 200
     assert record["state"] == "failed" and record["verdict"]["word"] != "succeeded"
     assert aio.archives() == [] and aio.state(BORG)["Running"] is False
     # borg was killed: AIO's own marker keeps the database from starting, which must not go unseen
@@ -74,8 +82,45 @@ def test_apache_never_comes_up(aio, folder):
         record = daemon.wait_job(job, 60)
         assert verdict(record)[0] == "cancelled", record["verdict"]
         assert record["result"]["still_running"] is True
+        assert "goes on" in record["verdict"]["sentence"] and aio.active() and aio.stack_up()
     assert not aio.did("php") and len(aio.execs()) == 1
     aio.docker.cli("kill", "nextcloud-aio-apache")
+
+
+@pytest.mark.seconds(240)
+def test_a_run_that_does_not_move_says_so_once_and_what_it_waits_for(aio, folder):
+    aio.install(borgbackup={"hold": "before_create"})
+    with Daemon(folder / "d", **aio.settings(AIO_STALL_MINUTES="3")) as daemon:
+        job = begin(daemon)
+        wait_for(lambda: "stalled" in daemon.notices(job), 60, "stalled")
+        time.sleep(3)  # as long again as it took: a second one would have come
+        assert daemon.notices(job).count("stalled") == 1
+        aio.switch(borgbackup={"hold": None})
+        daemon.wait_job(job, 120)
+        assert "resumed" in daemon.notices(job)
+
+
+@pytest.mark.seconds(240)
+def test_three_targets_in_one_downtime_and_the_second_fails(aio, folder):
+    aio.install()
+    places = [aio.folder / name for name in ("one", "two", "three")]
+    for place in places:
+        place.mkdir()
+    (places[1] / "borg").mkdir()
+    (places[1] / "borg/aio-lockfile").touch()
+    with Daemon(folder / "d", **aio.settings()) as daemon:
+        reply = daemon.write.post("/nextcloud/daily-backup/run-for-target/async",
+                                  {"targets": [str(p) for p in places]})
+        assert reply.status == 200, reply
+        record = daemon.wait_job(reply.json["job_id"], 200)
+    assert verdict(record) == ("failed", "borg_failed"), record
+    words = [one["verdict"]["word"] if "verdict" in one else one["word"]
+             for one in record["result"]["backups"]]
+    assert words == ["succeeded", "borg_failed", "succeeded"]
+    assert (places[0] / "borg/config").exists() and (places[2] / "borg/config").exists()
+    assert len(aio.did("nextcloud-aio-database", "stopped")) == 1, "one downtime"
+    assert aio.config["borg_backup_host_location"] == str(aio.target) and aio.stack_up()
+    assert not aio.archives()  # AIO's own list is its own target's
 
 
 @pytest.mark.seconds(240)
@@ -100,7 +145,9 @@ def test_a_mastercontainer_that_goes_on_by_its_schedule_is_not_run_again(aio, fo
     aio.switch(watchtower={"update": True})
     before = aio.docker.inspect(MASTER)["Id"]
     with Daemon(folder / "d", **aio.settings(AIO_SCHEDULE_GUARD_MINUTES="0")) as daemon:
-        record = daemon.wait_job(begin(daemon, automatic_updates=True), 150)
+        job = begin(daemon, automatic_updates=True)
+        record = daemon.wait_job(job, 150)
+        assert "taken_over" in daemon.notices(job)
     assert aio.docker.inspect(MASTER)["Id"] != before and aio.did(MASTER, "own run")
     calls = aio.execs()
     assert len(calls) == 2 and "LOCK_FILE_PRESENT" in calls[1]["env"], "ours, then AIO's own"
@@ -115,7 +162,9 @@ def test_nextcloud_comes_back_in_maintenance(aio, folder):
     with Daemon(folder / "d", **aio.settings()) as daemon:
         reply = daemon.write.post(RUN, {})
         assert reply.status == 502 and reply.json["service"]["maintenance"] is True, reply
-        assert verdict(daemon.job(reply.json["job_id"])) == ("failed", "service_down")
+        record = daemon.job(reply.json["job_id"])
+        assert verdict(record) == ("failed", "service_down")
+        assert "maintenance" in record["verdict"]["sentence"]
     assert len(aio.archives()) == 1 and len(aio.execs()) == 2
 
 
