@@ -7,10 +7,10 @@ import pytest
 
 from fixtures import borg
 from fixtures.borg import Setup
-from fixtures.harness import FULL, SANITIZED, SEED, Daemon, marked_processes, wait_for
+from fixtures.harness import FULL, SEED, Daemon, marked_processes, wait_for
 from fixtures.hooks import Lines
 
-KILLS = 50 if FULL else 3 if SANITIZED else 10
+KILLS = 50 if FULL else 10
 LOST_AT_MOST = 0.2  # seconds before the kill whose lines need not be durable
 
 
