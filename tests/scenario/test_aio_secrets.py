@@ -13,7 +13,7 @@ from fixtures.aio import Aio
 from fixtures.aio.installation import BORG, MARK, MASTER, secret
 from fixtures.borg import Setup
 from fixtures.harness import FULL, SANITIZED, Daemon, wait_for
-from fixtures.leaks import found_in
+from fixtures.leaks import execve_trace, found_in
 from fixtures.routes import bodies, described, fill, operations
 
 PREFIXES = ("/nextcloud", "/containers", "/volumes", "/security", "/emergency", "/create-backup",
@@ -137,8 +137,7 @@ def drive(place):
 @pytest.fixture(scope="module")
 def place(engine, module_folder):
     trace = module_folder / "trace"
-    prefix = [] if SANITIZED else ["strace", "-f", "-v", "-s", "9999", "-e", "trace=execve",
-                                   "-o", str(trace)]
+    prefix = [] if SANITIZED else execve_trace(trace)
     with Aio(engine, module_folder / "aio") as aio:
         aio.second = aio.folder / "second"
         aio.second.mkdir()

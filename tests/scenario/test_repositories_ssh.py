@@ -8,7 +8,7 @@ import pytest
 
 from fixtures.borg import Setup
 from fixtures.harness import SANITIZED, Daemon, marked_processes
-from fixtures.leaks import found_below, found_in
+from fixtures.leaks import execve_trace, found_below, found_in
 from fixtures.sshd import Sshd
 
 OLD, NEW = "correct horse battery", "Other/pass \"word\" é%7"
@@ -24,8 +24,7 @@ def trace(module_folder):
 
 @pytest.fixture(scope="module")
 def far(module_folder, trace):
-    prefix = [] if SANITIZED else ["strace", "-f", "--seccomp-bpf", "-v", "-s", "9999", "-e", "trace=execve",
-                                   "-o", str(trace)]
+    prefix = [] if SANITIZED else execve_trace(trace)
     serve = f"borg serve --restrict-to-path {module_folder / 'there'}"
     (module_folder / "there").mkdir()
     with Sshd(module_folder / "sshd", command=serve) as sshd, \

@@ -10,7 +10,7 @@ from fixtures import borg
 from fixtures.borg import Setup
 from fixtures.harness import SANITIZED, Daemon, marked_processes, wait_for
 from fixtures.hooks import Gate
-from fixtures.leaks import found_below, found_in, promised
+from fixtures.leaks import execve_trace, found_below, found_in, promised
 from fixtures.sshd import Sshd
 
 REQUEST, SSH, CONFIG = "Req/pass \"word\" é%7", "ssh'Pass\\phrase+1", "configured-Passphrase"
@@ -22,8 +22,7 @@ class Watched:
 
     def __init__(self, folder):
         self.trace = folder / "trace"
-        prefix = [] if SANITIZED else ["strace", "-f", "-v", "-s", "9999", "-e", "trace=execve",
-                                       "-o", str(self.trace)]
+        prefix = [] if SANITIZED else execve_trace(self.trace)
         self.daemon = Daemon(folder / "d", prefix=prefix, LOG_LEVEL="debug")
         self.answers = []
         for client in (self.daemon.write, self.daemon.read, self.daemon.anyone):

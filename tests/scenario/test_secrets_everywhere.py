@@ -9,7 +9,7 @@ import pytest
 from fixtures import borg
 from fixtures.borg import Setup
 from fixtures.harness import SANITIZED, Daemon, wait_for
-from fixtures.leaks import found_below, found_in
+from fixtures.leaks import execve_trace, found_below, found_in
 from fixtures.routes import bodies, fill, operations
 from fixtures.sshd import Sshd
 
@@ -43,8 +43,7 @@ def settled(daemon):
 def watched(module_folder):
     folder = module_folder
     trace = folder / "trace"
-    prefix = [] if SANITIZED else ["strace", "-f", "-v", "-s", "9999", "-e", "trace=execve",
-                                   "-o", str(trace)]
+    prefix = [] if SANITIZED else execve_trace(trace)
     daemon = Daemon(folder / "d", prefix=prefix, LOG_LEVEL="debug",
                     EXTRACT_ROOTS=str(folder))
     answers, asked = [], {}

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from fixtures.harness import FULL, PATH, Daemon, marked_processes, wait_for
-from fixtures.leaks import found_in
+from fixtures.leaks import execve_trace, found_in
 from fixtures.ssh_keys import (OTHER, PASS, attempt, authorize, content, make, refused, server, status,
                                trust)
 from fixtures.sshd import Sshd
@@ -204,7 +204,7 @@ def test_kill_9_at_each_step_of_an_exchange_leaves_a_key_that_works(folder, call
 
 def test_no_passphrase_of_a_key_is_seen_by_any_program(folder):
     trace = folder / "trace"
-    prefix = ["strace", "-f", "-v", "-s", "9999", "-e", "trace=execve", "-o", str(trace)]
+    prefix = execve_trace(trace)
     with Sshd(folder / "sshd") as server, Daemon(folder / "d", prefix=prefix,
                                                  LOG_LEVEL="debug") as d:
         answers = []
