@@ -18,6 +18,12 @@ def begin(daemon, **body):
     return reply.json["job_id"]
 
 
+def stalls(daemon, job):
+    """What was said of standing still and of moving again."""
+    return [e["line"] for e in daemon.events(job) if e["kind"] == "status"
+            and ('"stalled"' in e["line"] or '"resumed"' in e["line"])]
+
+
 def verdict(record):
     return record["state"], record["verdict"]["word"]
 
@@ -92,9 +98,11 @@ def test_a_run_that_does_not_move_says_so_once_and_what_it_waits_for(aio, folder
     aio.install(borgbackup={"hold": "before_create"})
     with Daemon(folder / "d", **aio.settings(AIO_STALL_MINUTES="3")) as daemon:
         job = begin(daemon)
-        wait_for(lambda: "stalled" in daemon.notices(job), 60, "stalled")
-        time.sleep(3)  # as long again as it took: a second one would have come
-        assert daemon.notices(job).count("stalled") == 1
+        aio.wait_did(BORG, "held")
+        wait_for(lambda: "borgbackup" in (stalls(daemon, job) or [""])[-1], 60, "borg is seen to stall")
+        time.sleep(3)  # as long again as it took: a second word would have come
+        said = [name for name in daemon.notices(job) if name in ("stalled", "resumed")]
+        assert said[-1] == "stalled" and all(a != b for a, b in zip(said, said[1:])), said
         aio.switch(borgbackup={"hold": None})
         daemon.wait_job(job, 120)
         assert "resumed" in daemon.notices(job)

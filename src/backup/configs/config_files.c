@@ -149,15 +149,19 @@ static void look_at(struct config_entry *n, const char *dir, size_t stem)
         fault(n, "no regular file");
 }
 
+static void lose_label(struct config_entry *n, const char *winner)
+{
+    n->label[0] = '\0';
+    (void)snprintf(n->problem, sizeof n->problem, "%.80s stands for this label", winner);
+}
+
 /* "a.yaml" is what the label a means, so "a.yml" beside it has none. */
 static void find_shadowed(struct config_list *l)
 {
     for (size_t i = 0; i + 1 < l->count; i++) {
-        struct config_entry *a = &l->entries[i], *b = &l->entries[i + 1];
-        if (!a->label[0] || strcmp(a->label, b->label) != 0 || !a->regular)
-            continue;
-        b->label[0] = '\0';
-        (void)snprintf(b->problem, sizeof b->problem, "%.80s stands for this label", a->name);
+        const struct config_entry *a = &l->entries[i];
+        if (a->label[0] && a->regular && strcmp(a->label, l->entries[i + 1].label) == 0)
+            lose_label(&l->entries[i + 1], a->name);
     }
 }
 
