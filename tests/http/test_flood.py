@@ -14,7 +14,7 @@ pytestmark = pytest.mark.alone
 
 HALF_OPEN = 2000
 REQUESTS = 1000
-# The bound itself is held in the bench; here twice of it, as everywhere in the short run.
+# The bound itself is held in the full run; in the short one twice of it.
 P99_MS = (20 if os.environ.get("TEST_FULL") == "1" else 40) * SCALE
 PARTS = [b"", b"G", b"GET /health/public HTT", b"GET / HTTP/1.1\r\nHost: a\r\nX-A: ",
          b"POST /create-backup HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{"]
