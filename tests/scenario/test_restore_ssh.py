@@ -1,5 +1,6 @@
 """Extract, mount and drill over ssh, with both passphrases from the request."""
 
+import secrets
 import subprocess
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from fixtures.borg import Setup
 from fixtures.leaks import found_below, found_in
 from fixtures.sshd import Sshd
 
-BORG_PASSPHRASE, SSH_PASSPHRASE = "correct horse battery", "staple: \"of\" the 'key' %41 \\ é"
+ALONE = secrets.token_hex(8)  # all processes are looked at, those of other tests too
+BORG_PASSPHRASE = f"correct horse {ALONE}"
+SSH_PASSPHRASE = f"staple {ALONE}: \"of\" the 'key' %41 \\ é"
 SECRETS = {"borg_passphrase": BORG_PASSPHRASE, "ssh_passphrase": SSH_PASSPHRASE}
 
 
