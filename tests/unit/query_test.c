@@ -60,6 +60,9 @@ static void what_is_not_sound_is_refused(void **state)
         (void)parse(bad[i], a, &e);
         assert_int_equal(e.code, ERR_BAD_REQUEST);
     }
+    e.code = ERR_NONE;
+    assert_null(query_decode(&arena, "a\0b", 3, false, &e));
+    assert_int_equal(e.code, ERR_BAD_REQUEST);
     (void)parse("cursor=1&cursor=2", a, &e);
     assert_string_equal(e.field, "cursor");
 }
