@@ -1,6 +1,7 @@
 /* Many jobs: who runs, who waits, and who is taken over. */
 #include "job_kit.h"
 
+#include "base/mem.h"
 #include "limits.h"
 
 #include <setjmp.h>
@@ -158,6 +159,30 @@ static void ids_ascend_and_go_on_above_the_last_after_a_restart(void **state)
     assert_true((unsigned long long)store_last_job_ms(h->store) == last);
 }
 
+static void a_job_that_there_is_no_memory_for_is_told_and_leaves_nothing(void **state)
+{
+    struct house *h = *state;
+    unsigned refused = 0, told = 0, made = 0;
+    for (unsigned long n = 1; n <= 120; n++) {
+        struct work w = {.end_on_start = true};
+        struct made m = {0};
+        struct err e = {0};
+        char other[128];
+        (void)mem_fail_at(n);
+        bool taken = make(h, &w, "/repo", false, &m, other, &e);
+        if (taken)
+            UNTIL(h, m.called);
+        (void)mem_fail_at(0);
+        refused += !taken;
+        told += taken && !m.job;
+        made += taken && m.job;
+        if (m.job)
+            UNTIL(h, w.freed);
+        assert_null(jobs_holder(h->jobs, "/repo"));
+    }
+    assert_true(refused > 0 && told > 0 && made > 0);
+}
+
 /* ---- who may be on a repository together ---- */
 
 static void on_made(void *arg, struct job *j, const struct err *e)
@@ -309,6 +334,7 @@ int main(void)
         CASE(what_mostly_waits_takes_no_slot),
         CASE(an_equal_question_finds_the_reader_that_asks_it),
         CASE(ids_ascend_and_go_on_above_the_last_after_a_restart),
+        CASE(a_job_that_there_is_no_memory_for_is_told_and_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
