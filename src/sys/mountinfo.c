@@ -15,7 +15,10 @@ static bool word(const char **at, char *out, size_t size)
         if (n + 1 >= size)
             return false;
         if (s[0] == '\\' && strspn(s + 1, "01234567") >= 3) {
-            out[n++] = (char)((s[1] - '0') * 64 + (s[2] - '0') * 8 + (s[3] - '0'));
+            int byte = (s[1] - '0') * 64 + (s[2] - '0') * 8 + (s[3] - '0');
+            if (byte < 1 || byte > 0xFF) /* the word would end there, unseen */
+                return false;
+            out[n++] = (char)byte;
             s += 4;
         } else {
             out[n++] = *s++;

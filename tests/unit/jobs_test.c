@@ -52,11 +52,47 @@ static void at_most_so_many_run_at_a_time_and_the_others_follow(void **state)
     UNTIL(h, m[N - 1].called);
     assert_int_equal(jobs_running(h->jobs), MAX_CHILDREN);
     assert_false(w[MAX_CHILDREN].started);
+    assert_true(jobs_must_wait(h->jobs, m[MAX_CHILDREN].job));
     for (int i = 0; i < N; i++) {
         UNTIL(h, w[i].started);
         job_end(w[i].job, &(struct job_outcome){.state = JOB_SUCCEEDED});
     }
     UNTIL(h, jobs_active(h->jobs) == 0);
+}
+
+static void so_many_may_wait(void **state)
+{
+    struct house *h = *state;
+    enum { ALL = 1 + LIMIT_JOBS_QUEUED }; /* one runs */
+    struct work w[ALL + 1] = {0};
+    struct made m[ALL + 1] = {0};
+    struct err e = {0};
+    char other[128];
+    for (int i = 0; i < ALL; i++) {
+        assert_true(make(h, &w[i], "/repo", true, &m[i], other, &e));
+        UNTIL(h, m[i].called);
+    }
+    assert_false(make(h, &w[ALL], "/repo", true, &m[ALL], other, &e));
+    assert_int_equal(e.code, ERR_TOO_BUSY);
+    for (int i = 0; i < ALL; i++) {
+        UNTIL(h, w[i].started);
+        job_end(w[i].job, &(struct job_outcome){.state = JOB_SUCCEEDED});
+    }
+    UNTIL(h, jobs_active(h->jobs) == 0);
+}
+
+static void what_is_stopped_before_it_is_durable_never_starts(void **state)
+{
+    struct house *h = *state;
+    struct work w = {0};
+    struct made m = {0};
+    struct err e = {0};
+    char other[128];
+    assert_true(make(h, &w, "/repo", false, &m, other, &e));
+    jobs_stop_all(h->jobs, JOB_STOP_CANCEL);
+    jobs_stop_all(h->jobs, JOB_STOP_CANCEL); /* once is enough */
+    UNTIL(h, w.freed);
+    assert_true(m.called && !w.started);
 }
 
 static void on_idle(void *arg)
@@ -136,6 +172,39 @@ static void an_unfinished_job_is_adopted_and_keeps_its_repository_meanwhile(void
     UNTIL(h, again.freed);
     assert_false(jobs_recovering(h->jobs));
     (void)w;
+}
+
+static void what_there_is_no_memory_to_adopt_is_not(void **state)
+{
+    struct house *h = *state;
+    const struct store_job row = {.id = "create:1234567890123",
+                                  .kind = "create",
+                                  .state = "running",
+                                  .owner = "write",
+                                  .record = "{}",
+                                  .private_json = "{}"};
+    const char *keys[] = {"/repo"};
+    struct work w = {0};
+    unsigned refused = 0;
+    for (bool taken = false; !taken; refused += !taken) {
+        struct err e = {0};
+        (void)mem_fail_at(refused + 1);
+        taken = jobs_adopt(h->jobs, &row, 0, keys, 1, &work_ops, &w, &e);
+        (void)mem_fail_at(0);
+        assert_true(taken || e.code == ERR_NO_MEMORY);
+        assert_int_equal(jobs_active(h->jobs), taken ? 1 : 0);
+    }
+    assert_true(refused > 2 && !w.freed);
+    UNTIL(h, w.started);
+    job_stage(w.job, "recovering");
+    assert_string_equal(job_last_stage(w.job), "recovering");
+    job_end(w.job, &(struct job_outcome){.state = JOB_INTERRUPTED});
+    UNTIL(h, w.freed);
+    struct err e = {0};
+    (void)mem_fail_at(1);
+    assert_null(jobs_new(&h->loop, h->store, h->hub, 0, &e));
+    (void)mem_fail_at(0);
+    jobs_free(NULL);
 }
 
 static void ids_ascend_and_go_on_above_the_last_after_a_restart(void **state)
@@ -326,8 +395,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(two_jobs_of_one_repository_never_run_together),
         CASE(at_most_so_many_run_at_a_time_and_the_others_follow),
+        CASE(so_many_may_wait),
+        CASE(what_is_stopped_before_it_is_durable_never_starts),
         CASE(draining_takes_no_new_work_and_waits_for_the_running),
         CASE(an_unfinished_job_is_adopted_and_keeps_its_repository_meanwhile),
+        CASE(what_there_is_no_memory_to_adopt_is_not),
         CASE(readers_run_together_and_a_writer_waits_for_them),
         CASE(a_queued_reader_stands_behind_the_writer),
         CASE(what_yields_is_ended_for_a_writer_but_not_for_a_reader),

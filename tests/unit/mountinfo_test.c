@@ -30,8 +30,13 @@ static void others_are_told_apart(void **state)
 
 static void what_is_no_line_is_refused(void **state)
 {
-    static const char *const bad[] = {"", "1", "1 2 0:41 / /m rw", "1 2 0:41 / /m rw - fuse",
-                                      "- - -"};
+    static const char *const bad[] = {"",
+                                      "1",
+                                      "1 2 0:41 / /m rw",
+                                      "1 2 0:41 / /m rw - fuse",
+                                      "- - -",
+                                      "1 2 0:41 / \\000 rw - fuse borgfs",
+                                      "1 2 0:41 / /m rw - \\400 borgfs"};
     struct mountinfo m;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_false(mountinfo_parse(bad[i], &m));
