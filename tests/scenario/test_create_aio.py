@@ -40,6 +40,15 @@ class Place:
     def ended(self, reply):
         return self.daemon.wait_job(reply.json["job_id"], BORG_TIME)
 
+    def assert_made_good(self, reply):
+        """The next start ends the job, and what it takes up brings the stack back."""
+        self.daemon.start(ready=False)
+        record = self.ended(reply)
+        assert record["state"] == "interrupted", record
+        wait_for(lambda: self.daemon.read.get("/jobs?state=running").json["jobs"] == [], 120,
+                 "all is over")
+        self.assert_up()
+
     def assert_up(self):
         self.aio.wait_serving(60)
         wait_for(self.aio.stack_up, 60, "the stack is up")
@@ -124,12 +133,7 @@ def test_told_to_stop_in_the_downtime(aio, folder):
         reply = at.backup(stop_timeout=120)
         at.at_the_gate()
         assert at.daemon.stop() == 0
-        at.daemon.start(ready=False)
-        record = at.ended(reply)
-        assert record["state"] == "interrupted", record
-        wait_for(lambda: at.daemon.read.get("/jobs?state=running").json["jobs"] == [], 120,
-                 "all is over")
-        at.assert_up()
+        at.assert_made_good(reply)
 
 
 @pytest.mark.seconds(240)
@@ -213,10 +217,5 @@ def test_killed_and_started_again(aio, folder, phase):
         else:
             wait_for(lambda: len(aio.execs()) == (1 if phase == "stopping" else 2), 60, phase)
         at.daemon.kill()
-        at.daemon.start(ready=False)
-        record = at.ended(reply)
-        assert record["state"] == "interrupted", record
-        wait_for(lambda: at.daemon.read.get("/jobs?state=running").json["jobs"] == [], 120,
-                 "all is over")
-        at.assert_up()
+        at.assert_made_good(reply)
         assert at.daemon.process.poll() is None and at.daemon.process.returncode != -signal.SIGKILL

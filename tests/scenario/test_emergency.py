@@ -11,7 +11,7 @@ import pytest
 
 from fixtures import borg
 from fixtures.borg import Setup
-from fixtures.harness import Daemon, marked_processes, own_reasons, wait_for
+from fixtures.harness import Daemon, marked_processes, own_reasons, own_status, wait_for
 from fixtures.hooks import Gate
 from fixtures.locks import held
 
@@ -100,8 +100,7 @@ def test_nothing_is_wrong(place, folder):
     daemon, _, _ = place
     with bind_mount(folder):
         seen = state(daemon)
-    assert own_reasons(seen) == [], seen
-    assert (seen["status"] == "normal") is (seen["reasons"] == []), seen
+    assert own_status(seen) == "normal" and own_reasons(seen) == [], seen
     assert seen["active_borg_mounts"] == len(seen["mounts"])  # whoever made them
     there = [m["mount_point"] for m in seen["mounts"]]
     assert not [p for p in there if p.startswith((str(folder), str(daemon.folder)))], there
@@ -137,7 +136,7 @@ def test_a_lock_of_somebody_else_is_a_warning(place):
     daemon, one, _ = place
     with held(daemon.home, one.repository):
         seen = state(daemon)
-    assert seen["status"] != "normal" and seen["active_locks"] == ["one"], seen
+    assert own_status(seen) == "warning" and seen["active_locks"] == ["one"], seen
     assert "locked" in own_reasons(seen)[0]
     text = daemon.read.get("/metrics?format=prometheus").text
     assert 'borgmatic_api_lock_held{target="one"} 1\n' in text, text
@@ -172,7 +171,7 @@ def test_hold_stops_new_work_alone(place):
         assert daemon.wait_job(running)["state"] == "succeeded"
     reading = daemon.write.post("/repositories/one/archives/list", {})
     assert reading.status == 200, reading  # who only asks is answered
-    assert own_reasons(state(daemon))
+    assert own_status(state(daemon)) == "warning"
     resumed = resume(daemon)
     assert resumed["resumed"] is True and resumed["hold"] is None
     assert resumed["start_containers"]["skipped"] is True
