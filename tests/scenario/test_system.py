@@ -185,6 +185,7 @@ def test_a_second_daemon_on_the_same_state_is_refused(shared, folder):
     assert shared.read.get("/ready").status == 200
 
 
+@pytest.mark.alone
 def test_it_is_ready_soon_after_its_start(folder):
     with Daemon(folder / "d") as d:
         d.stop()

@@ -100,17 +100,40 @@ static void a_remote_repository_gets_the_ssh_options_of_a_job(void **state)
     static const char *const base[] = {"A=1", "BORG_PASSPHRASE=x", NULL};
     static const char *const recorded[] = {"A=2", "BORG_RSH=ssh -i k", NULL};
     struct resolved_repo repo = {.location = "ssh://h/r", .remote = true, .env = recorded};
-    const struct borg_command spec = {.borg = "/b", .repo = &repo, .env = base};
+    static const char *const verb[] = {"list", NULL};
+    const struct borg_command spec = {.borg = "/b", .repo = &repo, .verb = verb, .env = base};
     struct arena a;
     arena_init(&a, 64 * 1024);
     const char *const *env = borg_command_env(&a, &spec, true, NULL);
     assert_non_null(env);
-    assert_string_equal(env[0], "A=2");
-    assert_int_equal(strncmp(env[1], "BORG_RSH=ssh -i k -o StrictHostKeyChecking=yes", 46), 0);
-    assert_string_equal(env[2], "TZ=UTC");
-    assert_string_equal(env[3], "BORG_PASSPHRASE_FD=3");
-    assert_null(env[4]);
+    assert_string_equal(env[0], "BORG_FUSE_IMPL=none");
+    assert_string_equal(env[1], "A=2");
+    assert_int_equal(strncmp(env[2], "BORG_RSH=ssh -i k -o StrictHostKeyChecking=yes", 46), 0);
+    assert_string_equal(env[3], "TZ=UTC");
+    assert_string_equal(env[4], "BORG_PASSPHRASE_FD=3");
+    assert_null(env[5]);
     arena_done(&a);
+}
+
+static void fuse_is_loaded_where_something_is_mounted_or_the_owner_says_so(void **state)
+{
+    static const struct {
+        const char *verb[3], *base[2], *first;
+    } rows[] = {{{"info", "--json", NULL}, {NULL}, "BORG_FUSE_IMPL=none"},
+                {{"info", NULL}, {"BORG_FUSE_IMPL=llfuse", NULL}, "BORG_FUSE_IMPL=llfuse"},
+                {{"mount", "--foreground", NULL}, {NULL}, "TZ=UTC"},
+                {{"umount", NULL}, {NULL}, "TZ=UTC"}};
+    struct resolved_repo repo = {.location = "/r"};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct borg_command spec = {
+            .borg = "/b", .repo = &repo, .verb = rows[i].verb, .env = rows[i].base};
+        struct arena a;
+        arena_init(&a, 64 * 1024);
+        const char *const *env = borg_command_env(&a, &spec, false, NULL);
+        assert_non_null(env);
+        assert_string_equal(env[0], rows[i].first);
+        arena_done(&a);
+    }
 }
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, archive_fresh, archive_drop)
@@ -123,6 +146,7 @@ int main(void)
         CASE(warnings_do_not_hide_the_answer),
         CASE(a_question_taken_back_ends_borg),
         cmocka_unit_test(a_remote_repository_gets_the_ssh_options_of_a_job),
+        cmocka_unit_test(fuse_is_loaded_where_something_is_mounted_or_the_owner_says_so),
     };
     return cmocka_run_group_tests(tests, archive_make_dir, archive_destroy);
 }

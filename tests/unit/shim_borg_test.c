@@ -120,6 +120,7 @@ static void borgmatic_create_is_seen_from_start_to_archive_and_the_passphrase_is
     assert_non_null(strstr(borg_environ, "BORG_PASSPHRASE_FD="));
     assert_null(strstr(borg_environ, "BORG_PASSPHRASE="));
     assert_null(strstr(borg_environ, "the-secret"));
+    assert_non_null(strstr(borg_environ, "BORG_FUSE_IMPL=none"));
     assert_non_null(strstr(borg_cmdline, "--log-json"));
     assert_null(strstr(borg_cmdline, "the-secret"));
     case_done(&t);

@@ -150,7 +150,7 @@ static int run(struct control_link *link, const struct control_orders *orders, c
         (void)fprintf(stderr, "borg: out of memory\n");
         return REFUSED;
     }
-    shim_env_complete();
+    shim_env_complete(argv);
     int code = shim_run(link, &args, orders->fd);
     shim_args_done(&args);
     return code;

@@ -91,6 +91,11 @@ const char *shim_args_command(char *const *argv)
     return at ? argv[at] : NULL;
 }
 
+bool shim_args_mounts(const char *command)
+{
+    return !command || strcmp(command, "mount") == 0 || strcmp(command, "umount") == 0;
+}
+
 const char *shim_args_location(char *const *argv, size_t *n)
 {
     const char *last = NULL;

@@ -106,8 +106,10 @@ const char **shim_env_list(void)
     return list;
 }
 
-void shim_env_complete(void)
+void shim_env_complete(char *const *argv)
 {
+    if (!shim_args_mounts(shim_args_command(argv)))
+        (void)setenv("BORG_FUSE_IMPL", "none", 0);
     AUTO_FREE char *rsh = shim_args_rsh(getenv("BORG_RSH"));
     if (rsh)
         (void)setenv("BORG_RSH", rsh, 1);

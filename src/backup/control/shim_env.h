@@ -25,8 +25,9 @@ struct secret *shim_env_read_passphrase(void);
  * array to be freed (mem_free), NULL without memory. */
 const char **shim_env_list(void);
 
-/* Our ssh options in BORG_RSH, a locale that reads any name, and the answer to borg's question
- * before a repair where the job may do one. */
-void shim_env_complete(void);
+/* For borg with these arguments: our ssh options in BORG_RSH, a locale that reads any name, no FUSE
+ * where nothing is mounted, and the answer to borg's question before a repair where the job may do
+ * one. */
+void shim_env_complete(char *const *argv);
 
 #endif

@@ -158,6 +158,8 @@ const char *const *borg_command_env(struct arena *a, const struct borg_command *
     struct list l;
     if (!list_init(&l, a, 2 * CHILD_ENVS))
         return result(&l, e);
+    if (!shim_args_mounts(spec->verb[0]))
+        set(&l, "BORG_FUSE_IMPL=none");
     set_all(&l, spec->env);
     set_all(&l, spec->repo->env);
     set(&l, "TZ=UTC");
