@@ -1,8 +1,8 @@
 #include "backup/restore/export_tar.h"
 
 #include "backup/archives/archive_name.h"
-#include "backup/archives/archive_path.h"
 #include "backup/archives/entry.h"
+#include "backup/restore/asked_paths.h"
 #include "backup/restore/new_file.h"
 #include "backup/run/run.h"
 #include "base/jsonw.h"
@@ -25,8 +25,7 @@ struct export_tar {
     char archive[ARCHIVE_NAME_MAX + 1];
     struct destination d; /* until the file has it */
     char destination[PATH_MAX];
-    char *patterns[LIMIT_LIST + 1];
-    bool found[LIMIT_LIST]; /* of each pattern */
+    struct asked_paths asked;
     char strip[48];
     enum export_filter filter;
 
@@ -48,28 +47,18 @@ static void export_tar_free(void *data)
     destination_drop(x->loop, &x->d);
     entry_lines_done(&x->lines);
     EVP_MD_CTX_free(x->hash);
-    for (char **p = x->patterns; *p; p++)
-        mem_free(*p);
+    asked_paths_done(&x->asked);
     mem_free(x);
 }
 
 /* ---- what is asked for ---- */
-
-/* Beneath "pp:PATH". */
-static bool matches(const char *pattern, const char *path)
-{
-    const char *asked = pattern + 3;
-    size_t n = strlen(asked);
-    return strncmp(path, asked, n) == 0 && (path[n] == '/' || path[n] == '\0');
-}
 
 static void on_entry(void *arg, const struct entry *e)
 {
     struct export_tar *x = arg;
     x->files++;
     x->bytes += TAR_ENTRY + (e->type == '-' ? e->size : 0);
-    for (size_t i = 0; x->patterns[i]; i++)
-        x->found[i] = x->found[i] || matches(x->patterns[i], e->path);
+    asked_paths_note(&x->asked, e->path);
 }
 
 static void on_listing(void *data, const char *p, size_t n)
@@ -82,12 +71,7 @@ static bool judge_listing(struct export_tar *x)
 {
     if (!entry_lines_sound(&x->lines))
         return err_set(&x->why, ERR_COMMAND_FAILED, "borg's listing cannot be understood");
-    for (size_t i = 0; x->patterns[i]; i++)
-        if (!x->found[i])
-            return err_field(&x->why, ERR_NOT_FOUND, "paths",
-                             "the archive holds nothing at \"%.256s\"; nothing was written",
-                             x->patterns[i] + 3);
-    return true;
+    return asked_paths_all_found(&x->asked, "nothing was written", &x->why);
 }
 
 /* ---- the file ---- */
@@ -155,7 +139,7 @@ static bool start_list(struct export_tar *x)
     const struct operation_borg b = {.repo = operation_repo(x->op, 0),
                                      .verb = verb,
                                      .archive = x->archive,
-                                     .tail = (const char *const *)x->patterns,
+                                     .tail = (const char *const *)x->asked.patterns,
                                      .out = OPERATION_STREAM,
                                      .on_stdout = on_listing};
     return operation_borg(x->op, &b, &x->why);
@@ -169,8 +153,8 @@ static bool start_export(struct export_tar *x)
     const char *const verb[] = {"export-tar", "--progress", filters[x->filter],
                                 x->strip[0] ? x->strip : NULL, NULL};
     const char *tail[LIMIT_LIST + 2] = {"-"};
-    for (size_t i = 0; x->patterns[i]; i++)
-        tail[i + 1] = x->patterns[i];
+    for (size_t i = 0; x->asked.patterns[i]; i++)
+        tail[i + 1] = x->asked.patterns[i];
     const struct operation_borg b = {.repo = operation_repo(x->op, 0),
                                      .verb = verb,
                                      .archive = x->archive,
@@ -304,8 +288,8 @@ void *export_tar_new(uv_loop_t *loop, const struct export_spec *s)
     entry_lines_init(&x->lines, on_entry, x);
     x->hash = EVP_MD_CTX_new();
     bool whole = x->hash && EVP_DigestInit_ex(x->hash, EVP_sha256(), NULL) == 1;
-    for (size_t i = 0; whole && s->paths && s->paths[i] && i < LIMIT_LIST; i++)
-        whole = (x->patterns[i] = archive_path_pattern(s->paths[i], false)) != NULL;
+    for (char *const *path = s->paths; whole && path && *path; path++)
+        whole = asked_paths_add(&x->asked, *path);
     if (whole)
         return x;
     export_tar_free(x);

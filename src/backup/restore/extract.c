@@ -14,31 +14,20 @@ static void extract_free(void *data)
     if (!x)
         return;
     destination_drop(x->loop, &x->d);
-    json_decref(x->paths);
+    asked_paths_done(&x->asked);
     entry_lines_done(&x->lines);
-    mem_free(x->found);
     mem_free(x->room);
     mem_free(x);
 }
 
 /* ---- what is asked for ---- */
 
-static bool below(const char *path, const char *asked)
-{
-    asked += strspn(asked, "/");
-    size_t n = strlen(asked);
-    while (n > 0 && asked[n - 1] == '/')
-        n--;
-    return strncmp(path, asked, n) == 0 && (path[n] == '/' || path[n] == '\0' || n == 0);
-}
-
 static void on_entry(void *arg, const struct entry *e)
 {
     struct extract *x = arg;
     x->files += e->type == '-';
     x->bytes += e->type == '-' && !e->hard_link ? e->size : 0;
-    for (size_t i = 0; i < json_array_size(x->paths); i++)
-        x->found[i] = x->found[i] || below(e->path, json_string_value(json_array_get(x->paths, i)));
+    asked_paths_note(&x->asked, e->path);
 }
 
 static void on_listing(void *data, const char *p, size_t n)
@@ -52,12 +41,7 @@ static bool judge_listing(struct extract *x)
     if (!entry_lines_sound(&x->lines))
         return err_set(&x->why, ERR_COMMAND_FAILED,
                        "borg's listing of the archive is not readable");
-    for (size_t i = 0; i < json_array_size(x->paths); i++)
-        if (!x->found[i])
-            return err_field(&x->why, ERR_NOT_FOUND, "paths",
-                             "the archive holds nothing at \"%.256s\"; nothing was extracted",
-                             json_string_value(json_array_get(x->paths, i)));
-    return true;
+    return asked_paths_all_found(&x->asked, "nothing was extracted", &x->why);
 }
 
 /* ---- what is done ---- */
@@ -66,30 +50,15 @@ static void go_on(struct extract *x);
 
 static bool ask_borg(struct extract *x, const char *const *verb, bool extract)
 {
-    size_t n = json_array_size(x->paths), k = 0;
-    const char **tail = mem_zalloc((n + 1) * sizeof *tail);
-    for (; tail && k < n; k++)
-        if (!(tail[k] = mem_printf("pp:%s", json_string_value(json_array_get(x->paths, k)))))
-            break;
-    bool ok = tail && k == n ? true : err_set(&x->why, ERR_NO_MEMORY, "no memory to start borg");
     const struct operation_borg b = {.repo = operation_repo(x->op, 0),
                                      .verb = verb,
                                      .archive = x->archive,
-                                     .tail = tail,
+                                     .tail = (const char *const *)x->asked.patterns,
                                      .out = extract ? OPERATION_LINES : OPERATION_STREAM,
                                      .on_stdout = on_listing,
                                      .cwd_fd = extract ? x->d.fd : 0,
                                      .confined = extract ? x->room : NULL};
-    ok = ok && operation_borg(x->op, &b, &x->why);
-    for (size_t i = 0; tail && i < k; i++) {
-        union {
-            const char *in;
-            char *out;
-        } u = {.in = tail[i]};
-        mem_free(u.out);
-    }
-    mem_free(tail);
-    return ok;
+    return operation_borg(x->op, &b, &x->why);
 }
 
 static bool start_listing(struct extract *x)
@@ -235,11 +204,12 @@ void *extract_new(uv_loop_t *loop, const struct extract_spec *s)
     x->d = *s->destination;
     s->destination->fd = -1;
     x->strip = s->strip_components;
-    x->paths = json_incref((json_t *)(uintptr_t)s->paths);
     entry_lines_init(&x->lines, on_entry, x);
     (void)snprintf(x->archive, sizeof x->archive, "%s", s->archive ? s->archive : "");
-    x->found = mem_zalloc(json_array_size(x->paths) + 1);
-    if (x->found)
+    bool whole = true;
+    for (size_t i = 0; whole && i < json_array_size(s->paths); i++)
+        whole = asked_paths_add(&x->asked, json_string_value(json_array_get(s->paths, i)));
+    if (whole)
         return x;
     extract_free(x);
     return NULL;

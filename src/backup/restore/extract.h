@@ -16,8 +16,7 @@
 struct extract_spec {
     struct destination *destination; /* taken: fd is −1 afterwards */
     const char *archive;             /* copied; NULL: the newest */
-    const json_t *paths;             /* array of strings, as borg stores them; NULL: everything.
-                                        A reference is taken */
+    const json_t *paths; /* array of at most LIMIT_LIST strings; copied; NULL: everything */
     int64_t strip_components;
 };
 

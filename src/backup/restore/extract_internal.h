@@ -4,6 +4,7 @@
 
 #include "backup/archives/archive_name.h"
 #include "backup/archives/entry.h"
+#include "backup/restore/asked_paths.h"
 #include "backup/restore/extract.h"
 #include "backup/restore/extract_look.h"
 
@@ -17,8 +18,7 @@ struct extract {
     bool working, began;
     struct destination d;
     char archive[ARCHIVE_NAME_MAX + 1];
-    json_t *paths;
-    bool *found; /* of each path */
+    struct asked_paths asked;
     int64_t strip;
     char *room; /* folder of ours that the destination is bound to */
     /* what is asked for, by borg's listing */
