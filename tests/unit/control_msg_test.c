@@ -114,6 +114,7 @@ static void what_is_out_of_range_or_too_long_is_refused(void **state)
         {"\x06\0\1\0\0\0\0\0\0", 9},         /* code 256 */
         {"\x06\xff\xff\xff\xff\0\0\0\0", 9}, /* code −1 */
         {"\x06\0\0\0\0\x41\0\0\0", 9},       /* signal 65 */
+        {"\x06\0\0\0\0\xff\xff\xff\xff", 9}, /* signal −1 */
         {"\x06\0\0\0\0\0\0\0\0\0", 10},      /* something behind */
         {"\x07\x02", 2},                     /* a flag that is neither */
         {"\x07\x00"
@@ -138,6 +139,7 @@ static void nothing_is_written_of_a_message_that_would_not_be_read(void **state)
 {
     static const struct control_msg bad[] = {
         {.type = CONTROL_TYPES, .rest = ""},
+        {.rest = ""}, /* no type at all */
         {.type = CONTROL_HELLO, .rest = ""},
         {.type = CONTROL_EXIT, .code = -1, .rest = ""},
         {.type = CONTROL_STARTED, .pid = 0, .rest = ""},

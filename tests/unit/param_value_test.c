@@ -1,5 +1,7 @@
 #include "api/param_value.h"
 
+#include "base/json.h"
+#include "base/mem.h"
 #include "limits.h"
 
 #include <setjmp.h>
@@ -148,6 +150,60 @@ static void texts_of_an_address_are_judged_as_those_of_a_body(void **state)
     assert_int_equal(refused_text(PARAM_SECRET, 0, "a secret"), ERR_BAD_REQUEST);
 }
 
+static void the_ends_of_what_an_address_may_say(void **state)
+{
+    char longest[1026];
+    memset(longest, 'x', sizeof longest);
+    longest[1025] = '\0';
+    assert_int_equal(refused_text(PARAM_STRING, 0, longest), ERR_BAD_REQUEST); /* 0: 1024 */
+    assert_int_equal(refused_text(PARAM_STRING, 0, longest + 1), ERR_NONE);
+    assert_int_equal(refused_text(PARAM_JOB_ID, 0, longest + 1025 - 127), ERR_NONE);
+    assert_int_equal(refused_text(PARAM_JOB_ID, 0, longest + 1025 - 128), ERR_BAD_REQUEST);
+    assert_int_equal(refused_text(PARAM_JOB_ID, 0, ""), ERR_BAD_REQUEST);
+    assert_int_equal(refused_text(PARAM_STRING, 9, "a\x7f"), ERR_BAD_REQUEST);
+    assert_int_equal(refused_text(PARAM_BOOL, 0, "1"), ERR_NONE);
+    assert_int_equal(refused_text(PARAM_BOOL, 0, "false"), ERR_NONE);
+    assert_int_equal(refused_text(PARAM_INT, 9, "-"), ERR_BAD_REQUEST);
+    assert_int_equal(refused_text(PARAM_INT, 9, "-x"), ERR_BAD_REQUEST);
+    assert_int_equal(refused_text(PARAM_INT, INT64_MAX, "9223372036854775807"), ERR_NONE);
+    assert_int_equal(refused_text(PARAM_INT, INT64_MAX, "9223372036854775808"), ERR_BAD_REQUEST);
+}
+
+/* Nothing is not taken for something, whatever a row asks for. */
+static void no_value_at_all_is_refused_for_every_type(void **state)
+{
+    for (int type = PARAM_STRING; type <= PARAM_OBJECT; type++) {
+        if (type == PARAM_BYTES) /* judged as bytes, see param_bytes_ok */
+            continue;
+        const struct param p = {"x", PARAM_BODY, (enum param_type)type, false, 0, 9, "", "a|b"};
+        struct err e = {0};
+        assert_false(param_json_ok(&p, NULL, &e));
+        assert_int_equal(e.code, type == PARAM_SECRET ? ERR_INVALID_SECRETS : ERR_BAD_REQUEST);
+        assert_string_equal(e.field, "x");
+    }
+}
+
+static void an_integer_without_an_upper_end_is_still_an_integer(void **state)
+{
+    static const struct param p = {"n", PARAM_BODY, PARAM_INT, false, 0, INT64_MAX, ""};
+    assert_true(ok(&p, "9223372036854775807"));
+    assert_false(ok(&p, "-1"));
+    assert_false(ok(&p, "1.5"));
+    assert_false(ok(&p, "null"));
+    assert_false(ok(&p, "\"1\""));
+}
+
+static void a_list_that_there_is_no_memory_for_is_none(void **state)
+{
+    struct err e = {0};
+    json_use_wiped_memory();
+    (void)mem_fail_at(1);
+    json_t *v = param_from_text(&list, "a", &e);
+    (void)mem_fail_at(0);
+    assert_null(v);
+    assert_int_equal(e.code, ERR_NONE); /* the value is not to blame: the caller sees that */
+}
+
 static void secrets_are_bounded_and_of_one_line(void **state)
 {
     static const struct param p = {"pass", PARAM_BODY, PARAM_SECRET, false, 0, 0, ""};
@@ -183,6 +239,10 @@ int main(void)
         cmocka_unit_test(in_an_address_a_list_is_one_string),
         cmocka_unit_test(a_text_may_have_lines_but_no_other_controls),
         cmocka_unit_test(texts_of_an_address_are_judged_as_those_of_a_body),
+        cmocka_unit_test(the_ends_of_what_an_address_may_say),
+        cmocka_unit_test(no_value_at_all_is_refused_for_every_type),
+        cmocka_unit_test(an_integer_without_an_upper_end_is_still_an_integer),
+        cmocka_unit_test(a_list_that_there_is_no_memory_for_is_none),
         cmocka_unit_test(secrets_are_bounded_and_of_one_line),
         cmocka_unit_test(an_object_is_an_object),
     };

@@ -78,6 +78,44 @@ static void what_progress_was_held_back_is_sent_when_its_time_has_come(void **st
     close_lines(&l, &k);
 }
 
+static void feed_kind(struct shim_lines *l, const char *kind, uint64_t now)
+{
+    char line[128];
+    (void)snprintf(line, sizeof line, "{\"msgid\":\"%s\",\"type\":\"progress_percent\"}", kind);
+    feed(l, line, now);
+}
+
+static void of_several_kinds_held_back_the_earliest_is_due(void **state)
+{
+    static const char *const orders[][3] = {{"a", "b", "c"}, {"c", "b", "a"}, {"b", "a", "c"}};
+    for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {
+        struct shim_lines l;
+        struct sink k;
+        open_lines(&l, &k);
+        for (unsigned n = 0; n < 3; n++) /* each has its place by order, and its time by letter */
+            feed_kind(&l, orders[i][n], 1000U + 10U * (unsigned)(orders[i][n][0] - 'a'));
+        for (unsigned n = 0; n < 3; n++)
+            feed_kind(&l, orders[i][n], 1030);
+        assert_int_equal(shim_lines_due(&l, 1100), 150);
+        shim_lines_tick(&l, 1250);
+        assert_int_equal(shim_lines_due(&l, 1250), 10);
+        close_lines(&l, &k);
+    }
+}
+
+static void a_message_behind_many_beginnings_of_one_stays_text(void **state)
+{
+    struct shim_lines l;
+    struct sink k;
+    open_lines(&l, &k);
+    feed(&l, "{\"{\"{\"{\"type\":\"t\"}", 1); /* as often as it is tried */
+    assert_string_equal(buf_str(&k.sent), "T{\"{\"{\"\nJ{\"type\":\"t\"}\n");
+    buf_reset(&k.sent);
+    feed(&l, "{\"{\"{\"{\"{\"type\":\"t\"}", 1);
+    assert_string_equal(buf_str(&k.sent), "T{\"{\"{\"{\"{\"type\":\"t\"}\n");
+    close_lines(&l, &k);
+}
+
 static void more_kinds_of_progress_than_are_remembered_lose_nothing(void **state)
 {
     struct shim_lines l;
@@ -139,12 +177,20 @@ static void a_cut_does_not_halve_a_character(void **state)
     shim_lines_feed(&l, "\n", 1, 1);
     assert_int_equal((unsigned char)k.emitted.p[k.emitted.n - 2], 0xac);
     close_lines(&l, &k);
+    open_lines(&l, &k); /* no character at all: nothing is left out */
+    for (int i = 0; i <= LIMIT_LINE; i++)
+        shim_lines_feed(&l, "\x80", 1, 1);
+    shim_lines_end(&l, 1);
+    assert_int_equal(k.emitted.n, LIMIT_LINE + 1);
+    close_lines(&l, &k);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_progress_was_held_back_is_sent_when_its_time_has_come),
+        cmocka_unit_test(of_several_kinds_held_back_the_earliest_is_due),
+        cmocka_unit_test(a_message_behind_many_beginnings_of_one_stays_text),
         cmocka_unit_test(more_kinds_of_progress_than_are_remembered_lose_nothing),
         cmocka_unit_test(lines_come_out_the_same_however_the_bytes_arrive),
         cmocka_unit_test(a_cut_does_not_halve_a_character),
