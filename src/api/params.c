@@ -175,7 +175,7 @@ static void take_bytes(struct call *c, const struct param *p, const char *bytes,
     buf_init(&shown, LIMIT_ARENA);
     bool ok = param_bytes_ok(p, bytes, &e);
     if (ok && c->bytes_count == CALL_BYTES)
-        ok = err_set(&e, ERR_INTERNAL, "too many"); /* GCOVR_EXCL_LINE: no route has so many */
+        ok = err_set(&e, ERR_INTERNAL, "too many");
     if (ok) {
         query_encode(&shown, bytes);
         c->bytes[c->bytes_count].name = p->name;

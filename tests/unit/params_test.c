@@ -1,6 +1,6 @@
 #include "api/params.h"
 
-#include "api/route.h"
+#include "call_kit.h"
 #include "limits.h"
 
 #include <setjmp.h>
@@ -24,50 +24,6 @@ static const struct param list[] = {{"label", PARAM_PATH, PARAM_LABEL, true, 0, 
 
 static struct route old_route = {.method = HTTP_M_POST, .params = list, .compatible = true};
 static struct route new_route = {.method = HTTP_M_POST, .params = list};
-
-struct asked {
-    struct http_req req;
-    struct http_header headers[4];
-    struct call c;
-    struct err e;
-};
-
-static void make(struct asked *a, const struct route *r, const char *query, const char *body)
-{
-    *a = (struct asked){0};
-    arena_init(&a->req.arena, LIMIT_ARENA);
-    a->req.method = HTTP_M_POST;
-    a->req.headers = a->headers;
-    a->req.query = query;
-    a->req.body = body;
-    a->req.body_len = strlen(body);
-    a->c.req = &a->req;
-    a->c.route = r;
-    a->c.path_values[0] = "prod/more";
-    a->c.path_lengths[0] = 4;
-}
-
-static void add_header(struct asked *a, const char *name, const char *value)
-{
-    a->headers[a->req.header_count++] = (struct http_header){name, value};
-}
-
-static bool check(struct asked *a)
-{
-    bool ok =
-        params_headers(&a->c, &a->e) && params_body(&a->c, &a->e) && params_check(&a->c, &a->e);
-    assert_int_equal(ok, a->e.code == ERR_NONE);
-    return ok;
-}
-
-static void done(struct asked *a)
-{
-    for (size_t i = 0; i < a->c.secret_count; i++)
-        secret_free(a->c.secrets[i].value);
-    json_decref(a->c.body);
-    json_decref(a->c.params);
-    arena_done(&a->req.arena);
-}
 
 /* The code that a body is refused with. */
 static enum err_code refused(const char *body)
@@ -329,70 +285,6 @@ static void numbers_of_a_query_are_whole_and_in_range(void **state)
     }
 }
 
-static void an_idempotency_key_is_visible_ascii_bare_or_quoted(void **state)
-{
-    static const struct route starts = {.method = HTTP_M_POST, .starts_job = true};
-    static const struct {
-        const char *sent, *key;
-    } rows[] = {{"abc-1", "abc-1"}, {"\"abc 1\"", NULL}, {"\"abc-1\"", "abc-1"},
-                {"", NULL},         {"\"\"", NULL},      {"\xC3\xA9", NULL}};
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct asked a;
-        make(&a, &starts, "", "");
-        add_header(&a, "idempotency-key", rows[i].sent);
-        assert_int_equal(params_headers(&a.c, &a.e), rows[i].key != NULL);
-        if (rows[i].key)
-            assert_string_equal(a.c.idempotency_key, rows[i].key);
-        done(&a);
-    }
-}
-
-static void not_waiting_is_the_same_as_waiting_no_time(void **state)
-{
-    static const struct {
-        const char *prefer;
-        int wait_s;
-    } rows[] = {{"wait=0", -1}, {"wait=7", 7}, {"wait=x", -1}, {"respond-async, wait=3", 3}};
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct asked a;
-        make(&a, &old_route, "", "{\"repository\":\"one\"}");
-        add_header(&a, "prefer", rows[i].prefer);
-        assert_true(check(&a));
-        assert_int_equal(a.c.prefer_wait_s, rows[i].wait_s);
-        done(&a);
-    }
-}
-
-static void of_many_faults_so_many_are_listed(void **state)
-{
-    char body[4096] = "{\"repository\":\"one\"";
-    size_t n = strlen(body);
-    for (int i = 0; i < CALL_FAULTS + 4; i++)
-        n += (size_t)snprintf(body + n, sizeof body - n, ",\"odd%d\":1", i);
-    (void)snprintf(body + n, sizeof body - n, "}");
-    struct asked a;
-    make(&a, &new_route, "", body);
-    assert_false(check(&a));
-    assert_int_equal(a.c.fault_count, CALL_FAULTS);
-    done(&a);
-}
-
-static void more_secrets_than_a_call_holds_are_our_fault(void **state)
-{
-    static const struct param many[] = {{"a", PARAM_BODY, PARAM_SECRET, false, 1, 0, ""},
-                                        {"b", PARAM_BODY, PARAM_SECRET, false, 1, 0, ""},
-                                        {"c", PARAM_BODY, PARAM_SECRET, false, 1, 0, ""},
-                                        {"d", PARAM_BODY, PARAM_SECRET, false, 1, 0, ""},
-                                        {"e", PARAM_BODY, PARAM_SECRET, false, 1, 0, ""},
-                                        {.name = NULL}};
-    static const struct route route = {.method = HTTP_M_POST, .params = many};
-    struct asked a;
-    make(&a, &route, "", "{\"a\":\"111\",\"b\":\"222\",\"c\":\"333\",\"d\":\"444\",\"e\":\"555\"}");
-    assert_false(check(&a));
-    assert_int_equal(a.e.code, ERR_INTERNAL);
-    done(&a);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -410,10 +302,6 @@ int main(void)
         cmocka_unit_test(a_body_that_is_no_object_is_refused),
         cmocka_unit_test(paths_are_decoded_and_judged),
         cmocka_unit_test(numbers_of_a_query_are_whole_and_in_range),
-        cmocka_unit_test(an_idempotency_key_is_visible_ascii_bare_or_quoted),
-        cmocka_unit_test(not_waiting_is_the_same_as_waiting_no_time),
-        cmocka_unit_test(of_many_faults_so_many_are_listed),
-        cmocka_unit_test(more_secrets_than_a_call_holds_are_our_fault),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
