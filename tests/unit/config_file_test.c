@@ -1,6 +1,6 @@
 #include "aio/config/config_file.h"
 
-#include "base/json.h"
+#include "config_kit.h"
 #include "limits.h"
 
 #include <fcntl.h>
@@ -14,149 +14,7 @@
 
 #include <cmocka.h>
 
-/* As PHP prints it: four blanks, slashes as they are, other letters escaped, no line at the end. */
-static const char php[] = "{\n"
-                          "    \"wasStartButtonClicked\": true,\n"
-                          "    \"domain\": \"cloud.example.org\",\n"
-                          "    \"borg_backup_host_location\": \"/mnt/backup\",\n"
-                          "    \"secrets\": {\n"
-                          "        \"BORGBACKUP_PASSWORD\": \"f00\\u00e9/\\\"bar\\\\\",\n"
-                          "        \"empty\": {},\n"
-                          "        \"borg_remote_repo\": \"inner, not ours\"\n"
-                          "    },\n"
-                          "    \"list\": [1, -2.50e+3, null, \"]}\"],\n"
-                          "    \"borg_remote_repo\": \"\"\n"
-                          "}";
-
-static struct buf out;
 static struct err e;
-
-static int setup(void **state)
-{
-    memset(&e, 0, sizeof e);
-    buf_init(&out, AIO_CONFIG_BYTES);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    buf_done(&out);
-    return 0;
-}
-
-static struct aio_target place(const char *local, const char *remote)
-{
-    struct aio_target t = {0};
-    (void)snprintf(t.host_location, sizeof t.host_location, "%s", local);
-    (void)snprintf(t.remote_repo, sizeof t.remote_repo, "%s", remote);
-    return t;
-}
-
-static const char *edit(const char *text, const char *local, const char *remote)
-{
-    struct aio_target t = place(local, remote);
-    buf_reset(&out);
-    return config_file_edit(text, strlen(text), &t, &out, &e) ? buf_str(&out) : NULL;
-}
-
-/* What `text` is with one piece of it replaced. */
-static char *with(const char *text, const char *old, const char *new)
-{
-    static char made[2][4096];
-    static size_t turn;
-    const char *at = strstr(text, old);
-    assert_non_null(at);
-    char *into = made[turn++ % 2];
-    (void)snprintf(into, sizeof *made, "%.*s%s%s", (int)(at - text), text, new, at + strlen(old));
-    return into;
-}
-
-/* ---- the edit ---- */
-
-static void only_the_values_change_and_every_other_byte_stays(void **state)
-{
-    assert_string_equal(edit(php, "/mnt/other", ""), with(php, "/mnt/backup", "/mnt/other"));
-    const char *remote =
-        with(php, "\"borg_remote_repo\": \"\"", "\"borg_remote_repo\": \"ssh://u@h:22/./r\"");
-    const char *both = with(remote, "\"/mnt/backup\"", "\"\"");
-    assert_string_equal(edit(php, "", "ssh://u@h:22/./r"), both);
-    assert_string_equal(edit(php, "/mnt/backup", ""), php);
-    assert_string_equal(edit(both, "/mnt/backup", ""), php);
-}
-
-static void jq_writes_two_blanks_and_a_line_at_the_end(void **state)
-{
-    const char *jq = "{\n  \"borg_remote_repo\": \"a@b:c\",\n  \"x\": [\n    1\n  ]\n}\n";
-    assert_string_equal(edit(jq, "", "a@b:d"),
-                        "{\n  \"borg_remote_repo\": \"a@b:d\",\n  \"x\": [\n    1\n  ]\n}\n");
-    assert_string_equal(edit(jq, "/m/é", ""),
-                        "{\n  \"borg_remote_repo\": \"\",\n  \"x\": [\n    1\n  ],\n"
-                        "  \"borg_backup_host_location\": \"/m/\\u00e9\"\n}\n");
-}
-
-static void what_is_absent_is_added_unless_it_is_to_be_empty(void **state)
-{
-    const char *text = "{\n    \"domain\": \"x\"\n}";
-    assert_string_equal(edit(text, "/a", ""), "{\n    \"domain\": \"x\",\n"
-                                              "    \"borg_backup_host_location\": \"/a\"\n}");
-    assert_string_equal(edit(text, "", ""), text);
-    assert_string_equal(edit(text, "/a", "b@c:d"),
-                        "{\n    \"domain\": \"x\",\n    \"borg_backup_host_location\": \"/a\",\n"
-                        "    \"borg_remote_repo\": \"b@c:d\"\n}");
-    assert_string_equal(edit("\n{\n}", "", ""), "\n{\n}");
-    assert_string_equal(edit("{\n}", "/a", ""), "{\n    \"borg_backup_host_location\": \"/a\"\n}");
-    assert_string_equal(edit("{}", "/a", ""), "{\n    \"borg_backup_host_location\": \"/a\"\n}");
-    assert_string_equal(edit("{\n    \"borg_remote_repo\": null\n}", "", "a@b:c"),
-                        "{\n    \"borg_remote_repo\": \"a@b:c\"\n}");
-}
-
-static void text_is_escaped_as_php_does(void **state)
-{
-    const char *text = "{\n    \"borg_backup_host_location\": \"\"\n}";
-    const char *got =
-        edit(text, "/a\"b\\c/\b\f\n\r\t\x01\x7f'<>&\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "");
-    assert_string_equal(got, "{\n    \"borg_backup_host_location\": \"/a\\\"b\\\\c/\\b\\f\\n\\r\\t"
-                             "\\u0001\x7f'<>&\\u00e9\\u20ac\\ud83d\\ude00\"\n}");
-    assert_null(edit(text, "/\xff", ""));
-    assert_int_equal(e.code, ERR_BAD_REQUEST);
-}
-
-static void a_key_may_be_written_with_escapes(void **state)
-{
-    assert_string_equal(
-        edit("{\n \"borg\\u005fremote_repo\" : \"a@b:c\" ,\n \"z\":1}", "", "a@b:d"),
-        "{\n \"borg\\u005fremote_repo\" : \"a@b:d\" ,\n \"z\":1}");
-}
-
-static void a_text_without_lines_is_laid_out(void **state)
-{
-    const char *text = "{\"domain\":\"a,b:{}\",\"e\":{},\"f\":[ ],\"l\":[1,{\"x\":2}],"
-                       "\"borg_remote_repo\":\"\"}\n";
-    assert_string_equal(edit(text, "", "a@b:c"),
-                        "{\n    \"domain\": \"a,b:{}\",\n    \"e\": {},\n    \"f\": [],\n"
-                        "    \"l\": [\n        1,\n        {\n            \"x\": 2\n        }\n"
-                        "    ],\n    \"borg_remote_repo\": \"a@b:c\"\n}");
-}
-
-static void what_is_no_configuration_is_refused(void **state)
-{
-    static const char *const bad[] = {"",
-                                      "[]",
-                                      "{",
-                                      "null",
-                                      "{\n\"borg_remote_repo\": 5\n}",
-                                      "{\n\"borg_backup_host_location\": false\n}",
-                                      "{\n\"borg_backup_host_location\": [\"\"]\n}",
-                                      "{\n\"x\": 1,\n\"x\": 2\n}"};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        assert_null(edit(bad[i], "/a", ""));
-        assert_int_equal(e.code, ERR_UNAVAILABLE);
-        assert_true(strlen(e.msg) > 0);
-    }
-}
-
-/* ---- the file ---- */
-
 static char folder[64], path[128];
 
 static void write_file(const char *name, const char *text)
@@ -171,7 +29,7 @@ static void write_file(const char *name, const char *text)
 
 static int make_folder(void **state)
 {
-    (void)setup(state);
+    memset(&e, 0, sizeof e);
     (void)snprintf(folder, sizeof folder, "/tmp/config-file-test.XXXXXX");
     assert_non_null(mkdtemp(folder));
     (void)snprintf(path, sizeof path, "%s/configuration.json", folder);
@@ -187,7 +45,6 @@ static int remove_folder(void **state)
         (void)snprintf(at, sizeof at, "%s/%s", folder, names[i]);
         (void)unlink(at);
     }
-    (void)teardown(state);
     return rmdir(folder); /* nothing of ours may be left */
 }
 
@@ -320,18 +177,10 @@ static void from_the_last_look_to_the_replacement_passes_next_to_no_time(void **
 }
 
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
-#define PURE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        PURE(only_the_values_change_and_every_other_byte_stays),
-        PURE(jq_writes_two_blanks_and_a_line_at_the_end),
-        PURE(what_is_absent_is_added_unless_it_is_to_be_empty),
-        PURE(text_is_escaped_as_php_does),
-        PURE(a_key_may_be_written_with_escapes),
-        PURE(a_text_without_lines_is_laid_out),
-        PURE(what_is_no_configuration_is_refused),
         IN_FOLDER(it_is_read),
         IN_FOLDER(what_cannot_be_read_says_so),
         IN_FOLDER(setting_it_keeps_owner_mode_and_the_rest),

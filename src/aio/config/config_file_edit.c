@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/utf8.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum { KEYS = 2 };
@@ -40,12 +41,13 @@ static size_t skip_string(const char *s, size_t n, size_t i)
     return i < n ? i + 1 : n;
 }
 
+/* Of a member: what ends it at its own depth is a comma, the object's end or white space. */
 static size_t skip_value(const char *s, size_t n, size_t i)
 {
     size_t depth = 0;
     while (i < n) {
         char c = s[i];
-        if (depth == 0 && (c == ',' || c == '}' || c == ']' || skip_space(s, n, i) > i))
+        if (depth == 0 && (c == ',' || c == '}' || skip_space(s, n, i) > i))
             break;
         if (c == '"') {
             i = skip_string(s, n, i);
@@ -107,6 +109,7 @@ static void write_char(struct buf *out, const unsigned char *c, size_t len)
         (void)buf_printf(out, "\\u%04x", v);
 }
 
+/* s: valid UTF-8. */
 static void write_string(struct buf *out, const char *s)
 {
     static const char plain[] = "\"\\\b\f\n\r\t", letter[] = "\"\\bfnrt";
@@ -115,16 +118,17 @@ static void write_string(struct buf *out, const char *s)
     for (size_t i = 0; i < n;) {
         const unsigned char *c = (const unsigned char *)s + i;
         size_t len = utf8_char(c, n - i);
+        assert(len > 0);
         const char *known = len == 1 ? strchr(plain, s[i]) : NULL;
         if (known) {
             (void)buf_putc(out, '\\');
             (void)buf_putc(out, letter[known - plain]);
         } else if (len == 1 && *c >= 0x20) {
             (void)buf_putc(out, s[i]);
-        } else if (len > 0) {
+        } else {
             write_char(out, c, len);
         }
-        i += len ? len : 1;
+        i += len;
     }
     (void)buf_putc(out, '"');
 }
@@ -233,8 +237,10 @@ static bool write_edited(const char *s, size_t n, const struct change *c, struct
         out->failed |= pretty.failed;
         buf_wipe(&pretty);
     }
-    return !out->failed ||
-           err_set(e, ERR_UNAVAILABLE, "AIO's configuration is longer than %zu bytes", out->max);
+    if (out->failed)
+        return err_set(e, ERR_UNAVAILABLE, "AIO's configuration is longer than %zu bytes",
+                       out->max);
+    return true;
 }
 
 /* The text says what it is to say and nothing else has changed in it. */
@@ -249,7 +255,9 @@ static bool proven(json_t *root, const struct change *c, const struct buf *out, 
     json_t *after = json_parse(buf_str(out), out->n, NULL);
     ok = after && json_equal(root, after);
     json_decref(after);
-    return ok || err_set(e, ERR_INTERNAL, "AIO's configuration cannot be changed safely");
+    if (!ok)
+        return err_set(e, ERR_INTERNAL, "AIO's configuration cannot be changed safely");
+    return true;
 }
 
 bool config_file_edit(const char *text, size_t n, const struct aio_target *t, struct buf *out,
