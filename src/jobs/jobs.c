@@ -189,6 +189,7 @@ bool jobs_adopt(struct jobs *js, const struct store_job *row, uint64_t mark,
                 const char *const *keys, size_t key_count, const struct job_ops *ops, void *work,
                 struct err *e)
 {
+    /* `yields` stays false: what recovers is sent away by nobody. */
     struct job_spec spec = {.kind = row->kind,
                             .label = row->label,
                             .reading = row->reading,
@@ -283,7 +284,7 @@ void jobs_drain(struct jobs *js, void (*idle)(void *arg), void *arg)
     js->idle = idle;
     js->idle_arg = arg;
     for (struct job *j = js->active; j; j = j->next)
-        if (j->yields && !j->recovers)
+        if (j->yields)
             (void)job_cancel(j, JOB_STOP_SHUTDOWN);
     uv_timer_t *t = js->active ? NULL : mem_zalloc(sizeof *t);
     if (!t)

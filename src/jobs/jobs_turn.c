@@ -53,7 +53,7 @@ static void send_away(const struct jobs *js, const struct job *j)
 {
     for (struct job *other = js->active, *next; other && other != j; other = next) {
         next = other->next; /* a stop never ends a job inside the call unless it is queued */
-        if (other->yields && !other->recovers && exclude(other, j))
+        if (other->yields && exclude(other, j))
             (void)job_cancel(other, JOB_STOP_YIELD);
     }
 }

@@ -129,6 +129,7 @@ static void a_job_that_was_left_is_unfinished_for_the_next_start(void **state)
     assert_true(store_unfinished(h->store, adopt, &t));
     assert_int_equal(t.rows, 1);
     UNTIL(h, again.started);
+    assert_false(jobs_recovering(h->jobs)); /* nobody need wait for what may be left again */
     json_t *o = record_of(again.job);
     assert_true(json_get_bool(json_object_get(o, "parameters"), "daily_backup", false));
     assert_string_equal(json_get_str(json_object_get(o, "requested_by"), "address", ""),
