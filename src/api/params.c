@@ -108,7 +108,7 @@ static void fault(struct call *c, struct err *first, const struct err *e)
     struct arena *a = &c->req->arena;
     if (first->code == ERR_NONE)
         *first = *e;
-    else if (first->code == ERR_INVALID_SECRETS && e->code != ERR_INVALID_SECRETS)
+    else if (first->code == ERR_INVALID_SECRETS) /* it gives way to any other */
         first->code = e->code;
     if (c->fault_count == CALL_FAULTS)
         return;
