@@ -224,8 +224,8 @@ static void more_that_end_at_once_than_are_remembered(void **state)
         const struct job_spec spec = {
             .kind = "mount", .in_hold = true, .unslotted = true, .ops = &work_ops, .work = &w[i]};
         assert_true(jobs_create(h->jobs, &spec, on_made, &m[i], NULL, 0, &e));
-        UNTIL(h, w[i].started);
     }
+    UNTIL(h, jobs_running(h->jobs) == N);
     char first[128], last[128];
     note_id(first, m[0].job);
     note_id(last, m[N - 1].job);
