@@ -1,5 +1,6 @@
 /* A listing of borg on any bytes, in two pieces: whatever is taken for an entry has a path without
  * NUL and sound fields; the tree takes it, its page is bounded, and what it writes is JSON. */
+#include "api/query.h"
 #include "backup/archives/archive_path.h"
 #include "backup/archives/entry.h"
 #include "backup/archives/tree.h"
@@ -29,9 +30,11 @@ static void each(void *arg, const struct entry *e)
     struct buf b;
     buf_init(&b, 4 * (size_t)LIMIT_ENTRY_LINE);
     archive_path_encode(&b, e->path);
-    char *back = archive_path_decode(buf_str(&b));
+    struct arena a;
+    arena_init(&a, 4 * (size_t)LIMIT_ENTRY_LINE);
+    const char *back = query_decode_bytes(&a, buf_str(&b), b.n, false, &err);
     must(back && strcmp(back, e->path) == 0);
-    mem_free(back);
+    arena_done(&a);
     buf_done(&b);
     tree_add(arg, e);
 }

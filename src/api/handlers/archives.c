@@ -1,6 +1,7 @@
 #include "api/handlers/archives.h"
 
 #include "api/idempotency.h"
+#include "api/query.h"
 #include "backup/archives/archive_delete.h"
 #include "backup/archives/archive_diff.h"
 #include "backup/archives/archive_find.h"
@@ -106,12 +107,18 @@ static void add_document(struct call *c, struct jsonw *w, const struct job *j)
     (void)buf_append(w->b, doc + 1, n - 2);
 }
 
+/* The bytes, or NULL for what is not percent-encoded. */
+static const char *decode(struct call *c, const char *encoded)
+{
+    return query_decode_bytes(&c->req->arena, encoded, strlen(encoded), false, NULL);
+}
+
 /* The folder that is asked for, as bytes; NULL when the call was answered. mem_free. */
 static char *folder(struct call *c)
 {
     struct err e = {0};
     const char *encoded = call_str(c, "path_encoded", NULL);
-    AUTO_FREE char *decoded = encoded ? archive_path_decode(encoded) : NULL;
+    const char *decoded = encoded ? decode(c, encoded) : NULL;
     if (encoded && (!decoded || call_has(c, "path"))) {
         (void)err_field(&e, ERR_BAD_REQUEST, "path_encoded",
                         decoded ? "give path or path_encoded, not both"
@@ -134,7 +141,7 @@ static void tree(struct config_call *cc)
     const char *archive = archives_named(cc, call_str(c, "archive", "latest"));
     if (!archive)
         return;
-    AUTO_FREE char *after = cursor ? archive_path_decode(cursor) : NULL;
+    const char *after = cursor ? decode(c, cursor) : NULL;
     if (cursor && !after) {
         (void)err_field(&e, ERR_BAD_REQUEST, "cursor", "must be the cursor of an answer before");
         call_error(c, &e);

@@ -56,35 +56,6 @@ void archive_path_encode(struct buf *out, const char *bytes)
     }
 }
 
-static int hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-char *archive_path_decode(const char *text)
-{
-    size_t to = 0;
-    AUTO_FREE char *out = mem_alloc(strlen(text) + 1);
-    if (!out)
-        return NULL;
-    for (; *text; text++) {
-        if (*text != '%') {
-            out[to++] = *text;
-            continue;
-        }
-        int high = hex(text[1]), low = high < 0 ? -1 : hex(text[2]);
-        if (low < 0 || (high | low) == 0)
-            return NULL;
-        out[to++] = (char)(high << 4 | low);
-        text += 2;
-    }
-    out[to] = '\0';
-    return TAKE(out);
-}
-
 void archive_path_write_encoded(struct jsonw *w, const char *key, const char *bytes)
 {
     struct buf b;

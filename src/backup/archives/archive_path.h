@@ -16,11 +16,10 @@ enum { ARCHIVE_PATH_MAX = 4096 }; /* bytes, as the system's PATH_MAX */
  * mem_free. */
 char *archive_path_clean(const char *bytes, const char *field, struct err *e);
 
-/* Appends the bytes percent-encoded, ready for a query; letters, digits and "-._~/" stay. */
+/* Appends the bytes percent-encoded, ready for a query (and query_decode_bytes); letters, digits
+ * and
+ * "-._~/" stay. */
 void archive_path_encode(struct buf *out, const char *bytes);
-/* The bytes of percent-encoded text; NULL for a '%' without two hex digits, for a NUL among them,
- * and when memory is gone. mem_free. */
-char *archive_path_decode(const char *text);
 
 /* The members "path" and, for what is no UTF-8, "lossy" and "path_encoded". */
 void archive_path_write(struct jsonw *w, const char *bytes);
