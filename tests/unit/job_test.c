@@ -154,7 +154,7 @@ static void so_many_stages_are_kept(void **state)
     struct work w = {0};
     struct made m = {0};
     struct err e = {0};
-    char other[128], stage[16];
+    char other[128], stage[24];
     assert_true(make(h, &w, "/repo", false, &m, other, &e));
     UNTIL(h, w.started);
     assert_string_equal(job_last_stage(m.job), "");

@@ -74,7 +74,7 @@ static void of_more_keys_than_a_job_holds_it_has_the_first(void **state)
     struct err e = {0};
     const struct store_job row = {
         .id = "create:1234567890123", .kind = "create", .state = "running", .record = "{}"};
-    char texts[JOB_KEYS_MAX + 1][8];
+    char texts[JOB_KEYS_MAX + 1][16];
     const char *keys[JOB_KEYS_MAX + 1];
     for (int i = 0; i <= JOB_KEYS_MAX; i++) {
         (void)snprintf(texts[i], sizeof texts[i], "/r%d", i);
