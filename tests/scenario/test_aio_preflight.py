@@ -427,6 +427,9 @@ def test_others_use_the_repository(aio, daemon):
     repository = aio.target / "borg"
     with a_file(repository / "aio-lockfile"):
         assert only_failed(daemon) == ["aio_lockfile"]
+        with moved_away(repository / "config"), moved_away(aio.data / "borg.config"):
+            # Before there is any repository AIO looks for the file as well.
+            assert "aio_lockfile" in only_failed(daemon)
     lock = repository / "lock.exclusive"
     lock.mkdir()
     try:

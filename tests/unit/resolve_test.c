@@ -4,6 +4,7 @@
 
 #include "backup/control/control.h"
 #include "base/mem.h"
+#include "loop_kit.h"
 
 #include <fcntl.h>
 #include <ftw.h>
@@ -14,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -85,12 +85,7 @@ static int teardown(void **state)
         resolved_unref(f->answers[i].res);
     resolve_free(f->r);
     (void)uv_run(&f->loop, UV_RUN_DEFAULT);
-    int r = uv_loop_close(&f->loop);
-    for (int i = 0; r != 0 && i < 500; i++) { /* a child that was given up is reaped in time */
-        (void)usleep(10000);
-        (void)uv_run(&f->loop, UV_RUN_NOWAIT);
-        r = uv_loop_close(&f->loop);
-    }
+    int r = loop_kit_close(&f->loop);
     (void)nftw(f->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     mem_free(f);
     return r;

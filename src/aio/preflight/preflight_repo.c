@@ -125,23 +125,30 @@ static int open_repository(struct preflight_state *s, const struct target_view *
     return repo;
 }
 
+/* AIO looks for it before it looks for a repository (AIO backupscript.sh). */
+static bool lockfile_there(const struct target_view *v)
+{
+    return v->local && v->place.fd >= 0 && preflight_file_there(v->place.fd, "borg/aio-lockfile");
+}
+
 void check_aio_lockfile(struct preflight_state *s)
 {
     for (size_t i = 0; i < s->target_count; i++) {
         char name[160];
         const struct target_view *v = &s->targets[i];
-        int repo = open_repository(s, v);
-        if (repo < 0)
-            continue;
-        (void)preflight_target_name(v, name, sizeof name);
-        if (preflight_file_there(repo, "aio-lockfile"))
+        if (lockfile_there(v)) {
+            (void)preflight_target_name(v, name, sizeof name);
             preflight_trouble(s, PREFLIGHT_FAILED,
                               "wait for the script that made it, or remove it when there is none",
                               "an aio-lockfile lies in the repository on %s: AIO would stop "
                               "Nextcloud and then fail",
                               name);
-        else
-            preflight_say(s, PREFLIGHT_OK, "no aio-lockfile keeps AIO off");
+            continue;
+        }
+        int repo = open_repository(s, v);
+        if (repo < 0)
+            continue;
+        preflight_say(s, PREFLIGHT_OK, "no aio-lockfile keeps AIO off");
         (void)close(repo);
     }
 }
