@@ -148,7 +148,7 @@ static void without_a_request_it_waits_for_those_who_go_by_themselves(void **sta
 static void hurry_goes_on_with_the_signal(void **state)
 {
     struct ended t;
-    begin(&t, "hurry", "sleep 60");
+    begin(&t, "hurry", "exec sleep 60");
     start(&t, false);
     ending_hurry(t.ending);
     run_until_done(&t);
@@ -158,7 +158,7 @@ static void hurry_goes_on_with_the_signal(void **state)
 static void a_foreign_process_is_not_signalled(void **state)
 {
     struct ended t;
-    begin(&t, "foreign", "sleep 60");
+    begin(&t, "foreign", "exec sleep 60");
     assert_false(procfs_signal_env(proc_pid(t.proc), "BORGMATIC_API_JOB=another", SIGKILL));
     assert_true(procfs_signal_env(proc_pid(t.proc), t.marker, SIGKILL));
     start(&t, false);
