@@ -67,7 +67,7 @@ class Place:
         except ValueError:
             return
         self.secrets |= set(content["secrets"].values())
-        self.secrets |= {content[k] for k in ("password", "AIO_TOKEN", "borg_restore_password")}
+        self.secrets |= {content[k] for k in ("password", "AIO_TOKEN", "borg_restore_password") if content[k]}
         key = self.aio.data / "borg.config"
         if key.exists():  # the repository's key: the long lines below "key ="
             self.key = max(key.read_text().splitlines(), key=len).strip()

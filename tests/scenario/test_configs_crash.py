@@ -7,10 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import yaml
 
-from fixtures import borg
 from fixtures.configs import OLD, config, option, put
 from fixtures.harness import FULL, SANITIZED, SEED, Daemon, wait_for
-
 
 # ---- never by halves ----
 
@@ -59,10 +57,6 @@ def numbered(n):
     content = config(keep_daily=n)
     (content["retention"] if OLD else content)["prefix"] = "x" * n * 100
     return content
-
-
-borg.SECTIONS.setdefault("prefix", "retention")
-borg.SECTIONS.setdefault("postgresql_databases", "hooks")
 
 
 def put_until_killed(daemon, chance, possible):
