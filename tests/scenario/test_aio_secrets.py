@@ -74,7 +74,7 @@ class Place:
 
     def found(self, text):
         """What of AIO's secrets and of the repository's key stands in the bytes."""
-        return found_in(self.secrets, text, MARK) + found_in([self.key], text)
+        return found_in([*self.secrets, self.key], text)
 
     def ask(self, name, round_):
         method, pattern, _ = operations()[name]
@@ -169,7 +169,7 @@ def test_the_routes_were_asked_and_the_secrets_are_there(place):
     assert any(s >= 500 or s in (404, 422) for s in torn), place.asked
     assert len(place.secrets) > 15 and place.key
     config = place.aio.config_path.read_bytes()
-    assert len(WHOLE.findall(config)) > 10 and found_in(place.secrets, config, MARK)
+    assert len(WHOLE.findall(config)) > 10 and found_in(place.secrets, config)
     environment = json.dumps(place.aio.docker.inspect(BORG)["Config"]["Env"])
     assert MARK in environment  # what an answer must not echo is there to be echoed
 
@@ -206,7 +206,7 @@ def test_what_we_keep_is_the_repositorys_configuration_alone(place):
             continue
         content = path.read_bytes()
         assert not WHOLE.search(content), path
-        assert found_in(place.secrets, content, MARK) == [], path
+        assert found_in(place.secrets, content) == [], path
         if place.key.encode() in content:
             kept.append(path)
             assert path.is_relative_to(place.daemon.state / "aio"), path

@@ -9,12 +9,12 @@ import yaml
 
 from fixtures.configs import OLD, config, option, put
 from fixtures.harness import FULL, SANITIZED, SEED, Daemon, wait_for
+from fixtures.routes import FAST
 
 # ---- never by halves ----
 
 READS = 1000
 KILLS = 20 if FULL else 2 if SANITIZED else 3
-FAST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Readers:
