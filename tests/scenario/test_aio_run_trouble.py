@@ -115,7 +115,7 @@ def test_three_targets_in_one_downtime_and_the_second_fails(aio, folder):
     for place in places:
         place.mkdir()
     (places[1] / "borg").mkdir()
-    (places[1] / "borg/aio-lockfile").touch()
+    (places[1] / "borg/stranger").touch()  # borg makes no repository beside it
     with Daemon(folder / "d", **aio.settings()) as daemon:
         reply = daemon.write.post("/nextcloud/daily-backup/run-for-target/async",
                                   {"targets": [str(p) for p in places]})

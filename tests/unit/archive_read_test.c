@@ -34,7 +34,7 @@ static void the_newest_of_a_time_are_found(void **state)
 {
     struct fixture *f = *state;
     struct archive_read_spec spec = spec_of(f);
-    spec.since = f->begun;
+    spec.since_ms = 1000 * f->begun;
     ask(f, &spec);
     assert_int_equal(json_array_size(f->found), 1);
     assert_string_equal(json_get_str(nth(f, 0), "name", ""), "new-2");
@@ -44,7 +44,7 @@ static void a_list_comes_newest_first_and_within_the_time(void **state)
 {
     struct fixture *f = *state;
     struct archive_read_spec spec = spec_of(f);
-    spec.since = f->begun;
+    spec.since_ms = 1000 * f->begun;
     spec.max = 10;
     ask(f, &spec);
     assert_int_equal(json_array_size(f->found), 2);
@@ -56,8 +56,8 @@ static void none_in_the_time_is_an_empty_list(void **state)
 {
     struct fixture *f = *state;
     struct archive_read_spec spec = spec_of(f);
-    spec.since = 1000;
-    spec.until = 2000;
+    spec.since_ms = 1000;
+    spec.until_ms = 2000;
     ask(f, &spec);
     assert_int_equal(json_array_size(f->found), 0);
 }

@@ -76,6 +76,36 @@ static void warnings_do_not_hide_the_answer(void **state)
     assert_int_equal(json_array_size(f->found), 1);
 }
 
+/* A backup may begin in the second in which the one before it ended. */
+static void an_archive_of_the_same_second_is_told_by_its_fraction(void **state)
+{
+    static const struct {
+        const char *start;
+        bool within;
+    } rows[] = {
+        {"1970-01-01T00:01:00.499999", false}, {"1970-01-01T00:01:00.500000", true},
+        {"1970-01-01T00:01:00.7", true},       {"1970-01-01T00:01:01.200000", true},
+        {"1970-01-01T00:01:01.201", false},    {"1970-01-01T00:01:00", true},
+        {"1970-01-01T00:01:01", true},         {"1970-01-01T00:00:59", false},
+        {"1970-01-01T00:01:02", false},        {"", false},
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct archive_read_spec spec;
+        char path[128], script[128];
+        (void)archive_fresh(state);
+        (void)snprintf(script, sizeof script,
+                       "echo '{\"archives\": [{\"name\": \"a\", \"start\": \"%s\"}]}'",
+                       rows[i].start);
+        with_script(f, &spec, path, sizeof path, script);
+        spec.since_ms = 60500;
+        spec.until_ms = 61200;
+        ask(f, &spec);
+        assert_int_equal(json_array_size(f->found), rows[i].within);
+        (void)archive_drop(state);
+    }
+}
+
 static void a_question_taken_back_ends_borg(void **state)
 {
     struct fixture *f = *state;
@@ -144,6 +174,7 @@ int main(void)
         CASE(no_secret_reaches_argv_or_environment),
         CASE(answers_that_are_none_are_failures),
         CASE(warnings_do_not_hide_the_answer),
+        CASE(an_archive_of_the_same_second_is_told_by_its_fraction),
         CASE(a_question_taken_back_ends_borg),
         cmocka_unit_test(a_remote_repository_gets_the_ssh_options_of_a_job),
         cmocka_unit_test(fuse_is_loaded_where_something_is_mounted_or_the_owner_says_so),

@@ -9,6 +9,7 @@
 #include "limits.h"
 #include "sys/proc.h"
 
+#include <ctype.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,7 +23,7 @@ struct archive_read {
     bool line_cut;        /* the rest of a line that is too long is dropped */
     struct verdict *why;
     bool named; /* one archive was asked for by its name */
-    int64_t since, until;
+    int64_t since_ms, until_ms;
     size_t max;
     bool exited, late;
     unsigned open; /* pipes not at their end */
@@ -65,11 +66,20 @@ void archive_read_cancel(struct archive_read *r)
 
 /* ---- the answer ---- */
 
-/* The time of an archive has whole seconds, cut off. */
+/* A time without a fraction stands for its whole second. */
 static bool in_time(const struct archive_read *r, const json_t *archive)
 {
-    int64_t start = archive_read_time(json_get_str(archive, "start", ""));
-    return r->named || (start >= r->since && (r->until == 0 || start <= r->until));
+    const char *text = json_get_str(archive, "start", ""), *fraction = strchr(text, '.');
+    int64_t seconds = archive_read_time(text);
+    if (r->named || seconds < 0)
+        return r->named;
+    int64_t ms = 0;
+    for (int i = 0, unit = 100; fraction && i < 3 && isdigit((unsigned char)fraction[1 + i]); i++) {
+        ms += unit * (fraction[1 + i] - '0');
+        unit /= 10;
+    }
+    int64_t first = 1000 * seconds + ms, last = fraction ? first : first + 999;
+    return last >= r->since_ms && (r->until_ms == 0 || first <= r->until_ms);
 }
 
 /* The wanted elements of borg's document, newest first; NULL when it has another shape. */
@@ -254,8 +264,8 @@ struct archive_read *archive_read_start(uv_loop_t *loop, const struct archive_re
     struct archive_read *r = mem_zalloc(sizeof *r);
     if (r) {
         *r = (struct archive_read){.named = spec->archive != NULL,
-                                   .since = spec->since,
-                                   .until = spec->until,
+                                   .since_ms = spec->since_ms,
+                                   .until_ms = spec->until_ms,
                                    .max = spec->max > 0 ? (size_t)spec->max : 1,
                                    .open = 2,
                                    .done = spec->done,

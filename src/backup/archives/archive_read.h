@@ -24,8 +24,8 @@ struct archive_read_spec {
     const struct secret *passphrase;  /* the caller's; NULL: the config's own */
     const char *const *env;           /* base environment of the child (PATH, HOME, askpass, …);
                                          BORG_* of the repository are added here, TZ=UTC too */
-    const char *archive;              /* read this one; NULL: those begun in [since, until] */
-    int64_t since, until;             /* Unix seconds; until 0: no end */
+    const char *archive;              /* read this one; NULL: those begun in that time */
+    int64_t since_ms, until_ms;       /* Unix milliseconds, both within; until_ms 0: no end */
     int max;                          /* with archive NULL: newest first, at most this many */
     void (*started)(void *arg, pid_t pid); /* the child runs (control_set_leader); may be NULL */
     /* `archives`: array of elements as in `borg info --json` (borrowed), empty when there is none

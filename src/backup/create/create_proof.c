@@ -139,7 +139,7 @@ static bool read_back(struct create *c)
         .passphrase = c->borg_passphrase,
         .env = env,
         .archive = r->archive[0] ? r->archive : NULL,
-        .since = job_started_ms(c->job) / 1000,
+        .since_ms = job_started_ms(c->job),
         .max = 1,
         .started = on_helper_started,
         .done = c->dry_run ? on_opened : on_archives,

@@ -155,7 +155,7 @@ static void look_next(struct recovery *r)
             .borg = r->config->local_path ? r->config->local_path : r->tools.borg,
             .repo = &r->config->repos[r->looking],
             .env = r->set.env,
-            .since = job_started_ms(r->job) / 1000,
+            .since_ms = job_started_ms(r->job),
             .max = 1,
             .done = on_archives,
             .arg = r,
