@@ -124,10 +124,10 @@ def test_a_backup_shows_in_the_metrics_also_after_a_restart(folder):
                     return float(line.rpartition(" ")[2])
             return None
 
-        assert abs(wait_for(last_success, 5, "a figure") - record["ended"]) < 2
+        assert abs(wait_for(last_success, 20, "a figure") - record["ended"]) < 2
         d.stop()
         d.start()
-        assert abs(wait_for(last_success, 5, "a figure") - record["ended"]) < 2
+        assert abs(wait_for(last_success, 20, "a figure") - record["ended"]) < 2
 
 
 def run(*argv, **env):
