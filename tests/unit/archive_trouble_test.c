@@ -152,7 +152,8 @@ static void fuse_is_loaded_where_something_is_mounted_or_the_owner_says_so(void 
     } rows[] = {{{"info", "--json", NULL}, {NULL}, "BORG_FUSE_IMPL=none"},
                 {{"info", NULL}, {"BORG_FUSE_IMPL=llfuse", NULL}, "BORG_FUSE_IMPL=llfuse"},
                 {{"mount", "--foreground", NULL}, {NULL}, "TZ=UTC"},
-                {{"umount", NULL}, {NULL}, "TZ=UTC"}};
+                {{"umount", NULL}, {NULL}, "TZ=UTC"},
+                {{"with-lock", NULL}, {NULL}, "TZ=UTC"}};
     struct resolved_repo repo = {.location = "/r"};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const struct borg_command spec = {

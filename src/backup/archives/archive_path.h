@@ -16,9 +16,8 @@ enum { ARCHIVE_PATH_MAX = 4096 }; /* bytes, as the system's PATH_MAX */
  * mem_free. */
 char *archive_path_clean(const char *bytes, const char *field, struct err *e);
 
-/* Appends the bytes percent-encoded, ready for a query (and query_decode_bytes); letters, digits
- * and
- * "-._~/" stay. */
+/* Appends the bytes percent-encoded, as query_decode_bytes reads them; letters, digits and "-._~/"
+ * stay. */
 void archive_path_encode(struct buf *out, const char *bytes);
 
 /* The members "path" and, for what is no UTF-8, "lossy" and "path_encoded". */

@@ -93,7 +93,8 @@ const char *shim_args_command(char *const *argv)
 
 bool shim_args_mounts(const char *command)
 {
-    return !command || strcmp(command, "mount") == 0 || strcmp(command, "umount") == 0;
+    static const char *const list[] = {"mount", "umount", "with-lock", NULL};
+    return !command || is_in(command, list);
 }
 
 const char *shim_args_location(char *const *argv, size_t *n)

@@ -23,9 +23,9 @@ bool shim_args_is_version(char *const *argv);
 bool shim_args_has_json(char *const *argv);
 /* borg's command ("create"), or NULL when there is none. */
 const char *shim_args_command(char *const *argv);
-/* True for a command, or NULL for none, that may need FUSE. Every other borg is spared the load of
- * its FUSE library, a tenth of its start: BORG_FUSE_IMPL=none (borg docs, environment variables).
- */
+/* True for a command, or NULL for none, that may need FUSE, itself or in what it runs (with-lock
+ * hands its environment on). Every other borg is spared the load of its FUSE library, a tenth of
+ * its start: BORG_FUSE_IMPL=none (borg docs, environment variables). */
 bool shim_args_mounts(const char *command);
 /* The repository that stands last on the command line, without an archive's name: bytes of the
  * word, *n of them; NULL when there is none. */
