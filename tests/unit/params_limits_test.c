@@ -22,14 +22,21 @@ static const struct param list[] = {{"label", PARAM_PATH, PARAM_LABEL, true, 0, 
 static const struct route old_route = {.method = HTTP_M_POST, .params = list, .compatible = true};
 static const struct route new_route = {.method = HTTP_M_POST, .params = list};
 
+enum { BODY = 4096 };
+
+static void with_unknown_fields(char body[BODY], int count)
+{
+    size_t n = (size_t)snprintf(body, BODY, "{\"repository\":\"one\"");
+    for (int i = 0; i < count; i++)
+        n += (size_t)snprintf(body + n, BODY - n, ",\"odd%d\":1", i);
+    (void)snprintf(body + n, BODY - n, "}");
+}
+
 static void of_many_faults_so_many_are_listed(void **state)
 {
-    char body[4096] = "{\"repository\":\"one\"";
-    size_t n = strlen(body);
-    for (int i = 0; i < CALL_FAULTS + 4; i++)
-        n += (size_t)snprintf(body + n, sizeof body - n, ",\"odd%d\":1", i);
-    (void)snprintf(body + n, sizeof body - n, "}");
+    char body[BODY];
     struct asked a;
+    with_unknown_fields(body, CALL_FAULTS + 4);
     make(&a, &new_route, "", body);
     assert_false(check(&a));
     assert_int_equal(a.c.fault_count, CALL_FAULTS);
@@ -38,12 +45,9 @@ static void of_many_faults_so_many_are_listed(void **state)
 
 static void of_many_ignored_fields_so_many_are_listed(void **state)
 {
-    char body[4096] = "{\"repository\":\"one\"";
-    size_t n = strlen(body);
-    for (int i = 0; i < CALL_IGNORED + 1; i++)
-        n += (size_t)snprintf(body + n, sizeof body - n, ",\"odd%d\":1", i);
-    (void)snprintf(body + n, sizeof body - n, "}");
+    char body[BODY];
     struct asked a;
+    with_unknown_fields(body, CALL_IGNORED + 1);
     make(&a, &old_route, "", body);
     assert_true(check(&a));
     assert_int_equal(a.c.ignored_count, CALL_IGNORED);
