@@ -9,8 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from fixtures import emergency
 from fixtures.aio.installation import BORG, MASTER, STACK
 from fixtures.borg import Setup
+from fixtures.emergency import state
 from fixtures.harness import Daemon, own_reasons, own_status, wait_for
 from fixtures.hooks import Gate
 
@@ -20,15 +22,8 @@ ORDER = [COLLABORA, "nextcloud-aio-apache", COMMUNITY, "nextcloud-aio-nextcloud"
 
 
 def shutdown(daemon, status=200, **body):
-    reply = daemon.write.post("/emergency/shutdown", {"timeout": 60, **body})
-    assert reply.status == status, reply
-    return reply.json
-
-
-def state(daemon):
-    reply = daemon.read.get("/emergency/status")
-    assert reply.status == 200 and reply.json["ok"] is True, reply
-    return reply.json
+    """The answer is waited for until the stack is down."""
+    return emergency.shutdown(daemon, status, **{"timeout": 60, **body})
 
 
 def more_containers(aio):
@@ -38,8 +33,6 @@ def more_containers(aio):
     for name in (COLLABORA, COMMUNITY, "my-nextcloud-aio-friend"):
         aio.docker.cli("run", "-d", "--name", name, "--network=none", "--entrypoint=/bin/sleep",
                        "-v", "/usr:/usr:ro", "--stop-signal=SIGKILL", image, "infinity")
-
-
 
 
 @pytest.fixture
