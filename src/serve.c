@@ -53,6 +53,7 @@ static struct daemon {
     struct config config;
     struct child_env child_env;
     struct aio_settings_kept aio_kept;
+    struct aio_recovery aio_recovery;
     uv_loop_t loop;
     uv_signal_t on_term, on_int;
     uv_timer_t timer; /* the drain's, then the tasks', then the close's */
@@ -272,6 +273,12 @@ static void mend_ssh_keys(void)
         log_event(LOG_L_WARNING, "ssh_keys", "message", e.msg, NULL);
 }
 
+static const char *stack_job(void *arg, const char *job_id)
+{
+    const struct aio_recovery *r = arg;
+    return strcmp(r->of, job_id) == 0 ? r->by : NULL;
+}
+
 static bool recover(struct err *e)
 {
     const struct recover_settings set = {.loop = &d.loop,
@@ -281,13 +288,15 @@ static bool recover(struct err *e)
                                          .state_dir = d.config.state_dir,
                                          .env = d.app.child_env,
                                          .path = d.app.child_path,
-                                         .tools = tools_when_known};
-    size_t n = 0, of_aio = 0;
+                                         .tools = tools_when_known,
+                                         .stack_job = stack_job,
+                                         .stack_arg = &d.aio_recovery};
+    size_t n = 0;
     char count[24];
     if (!recover_start(&set, &n, e) ||
-        !aio_recover_start(&d.app.aio_means, d.app.store, d.app.jobs, &of_aio, e))
+        !aio_recover_start(&d.app.aio_means, d.app.store, d.app.jobs, &d.aio_recovery, e))
         return false;
-    n += of_aio;
+    n += d.aio_recovery.count;
     if (n)
         log_event(LOG_L_WARNING, "recovering", "jobs", log_int((int64_t)n, count), NULL);
     return true;

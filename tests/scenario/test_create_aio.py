@@ -41,12 +41,15 @@ class Place:
         return self.daemon.wait_job(reply.json["job_id"], BORG_TIME)
 
     def assert_made_good(self, reply):
-        """The next start ends the job, and what it takes up brings the stack back."""
+        """The next start ends the job and says who brings the stack back."""
         self.daemon.start(ready=False)
         record = self.ended(reply)
         assert record["state"] == "interrupted", record
-        wait_for(lambda: self.daemon.read.get("/jobs?state=running").json["jobs"] == [], 120,
-                 "all is over")
+        by = record["result"]["aio"]["recovered_by"]
+        assert by.startswith("aio-recover:") and by in record["verdict"]["sentence"], record
+        recovery = self.daemon.wait_job(by, 120)
+        assert recovery["parameters"] == {"job_id": record["id"]}, recovery
+        assert recovery["result"]["service"]["problem"] is None, recovery
         self.assert_up()
 
     def assert_up(self):
@@ -129,12 +132,16 @@ def test_up_again_after_a_deadline_in_the_backup(aio, folder):
 
 @pytest.mark.seconds(240)
 def test_told_to_stop_in_the_downtime(aio, folder):
-    """Nextcloud is down no longer than until the next start of the daemon."""
+    """It goes when Nextcloud is up again: the backup is ended, and the stack started."""
     with Place(aio, folder, settings={"DRAIN_TIMEOUT": "1"}) as at:
         reply = at.backup(stop_timeout=120)
         at.at_the_gate()
         assert at.daemon.stop() == 0
-        at.assert_made_good(reply)
+        at.assert_up()
+        at.daemon.start()
+        record = at.daemon.job(reply.json["job_id"])
+        assert record["state"] == "interrupted", record
+        assert record["result"]["aio"]["start"] == "started", record
 
 
 @pytest.mark.seconds(240)
@@ -220,3 +227,34 @@ def test_killed_and_started_again(aio, folder, phase):
         at.daemon.kill()
         at.assert_made_good(reply)
         assert at.daemon.process.poll() is None and at.daemon.process.returncode != -signal.SIGKILL
+
+
+@pytest.mark.seconds(300)
+def test_the_engine_is_away_when_the_backup_ends(aio, folder):
+    """It is waited for, and the stack started as soon as it is there."""
+    with Place(aio, folder) as at:
+        reply = at.backup(stop_timeout=120)
+        at.at_the_gate()
+        aio.docker.stop()
+        at.gate.open()
+        wait_for(lambda: at.one.archives(), BORG_TIME, "the archive is there")
+        assert at.daemon.job(reply.json["job_id"])["state"] == "running"
+        aio.docker.start()
+        record = at.ended(reply)
+        assert record["state"] == "succeeded", record
+        assert record["result"]["aio"]["start"] == "started", record
+        at.assert_up()
+
+
+@pytest.mark.seconds(300)
+def test_the_engine_is_restarted_while_the_stack_starts(aio, folder):
+    """Its restart ends AIO's script in the middle: the stack is started once more."""
+    with Place(aio, folder, gate=None, nextcloud={"start_seconds": 8}) as at:
+        reply = at.backup(stop_timeout=120)
+        wait_for(lambda: len(aio.execs()) == 2, BORG_TIME, "the start")
+        aio.docker.restart()
+        aio.switch(nextcloud={"start_seconds": 0})
+        record = at.ended(reply)
+        assert record["state"] == "succeeded", record
+        assert record["result"]["aio"]["start"] == "started", record
+        at.assert_up()

@@ -2,18 +2,19 @@
 
 #include "aio/job/report.h"
 #include "aio/target/target.h"
+#include "base/jsonw.h"
 #include "base/mem.h"
 #include "limits.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct recovery {
     const struct aio_job_means *means;
     struct jobs *jobs;
+    struct aio_recovery *out;
     bool pending;
-    char job_id[AIO_JOB_ID]; /* whose run is pending, or "" */
-    bool taken;              /* by a job that was adopted */
-    size_t count;
+    bool taken; /* by a job that was adopted */
 };
 
 /* ---- a job that had not begun ---- */
@@ -54,50 +55,64 @@ static void adopt(void *arg, const struct store_job *row, uint64_t mark)
     if (strncmp(row->kind, AIO_KIND, strlen(AIO_KIND)) != 0)
         return;
     bool its = r->pending && !r->taken &&
-               (strcmp(row->id, r->job_id) == 0 || strcmp(row->kind, AIO_KIND_RECOVER) == 0);
+               (strcmp(row->id, r->out->of) == 0 || strcmp(row->kind, AIO_KIND_RECOVER) == 0);
     void *work = its ? recovery_work(r, row->private_json) : NULL;
     if (its && !work)
         return; /* stays unfinished: the next start tries again */
     bool adopted =
         jobs_adopt(r->jobs, row, mark, keys, its, work ? &aio_job_ops : &ended_ops, work, NULL);
-    r->count += adopted;
+    r->out->count += adopted;
     r->taken = r->taken || (its && adopted);
+    if (its && adopted && strcmp(row->kind, AIO_KIND_RECOVER) == 0)
+        (void)snprintf(r->out->by, sizeof r->out->by, "%s", row->id);
     if (!adopted && work)
         aio_job_ops.free(work);
 }
 
 static void on_created(void *arg, struct job *j, const struct err *e)
 {
+    struct aio_recovery *out = arg;
+    if (j)
+        (void)snprintf(out->by, sizeof out->by, "%s", job_id(j));
 }
 
 /* Without a job the journal stands until the next start; aio_run refuses as long as it does. */
 static void make_job(struct recovery *r)
 {
     struct err e;
+    struct buf params;
+    struct jsonw w;
     char other[128];
+    buf_init(&params, LIMIT_RECORD);
+    jsonw_init(&w, &params);
+    jsonw_begin_object(&w);
+    if (r->out->of[0])
+        jsonw_kstr(&w, "job_id", r->out->of);
+    jsonw_end_object(&w);
     const struct job_spec spec = {.kind = AIO_KIND_RECOVER,
                                   .unslotted = true,
                                   .in_hold = true, /* it only mends what was begun */
                                   .keys = {AIO_KEY},
                                   .key_count = 1,
                                   .role = "daemon",
-                                  .params_json = "{}",
+                                  .params_json = buf_str(&params),
                                   .ops = &aio_job_ops,
                                   .work = recovery_work(r, NULL)};
-    if (spec.work && jobs_create(r->jobs, &spec, on_created, NULL, other, sizeof other, &e))
-        r->count++;
+    if (spec.work && jobs_create(r->jobs, &spec, on_created, r->out, other, sizeof other, &e))
+        r->out->count++;
+    buf_done(&params);
 }
 
 bool aio_recover_start(const struct aio_job_means *means, struct store *store, struct jobs *jobs,
-                       size_t *count, struct err *e)
+                       struct aio_recovery *out, struct err *e)
 {
-    struct recovery r = {.means = means, .jobs = jobs};
+    struct recovery r = {.means = means, .jobs = jobs, .out = out};
+    *out = (struct aio_recovery){0};
     target_sweep(means->context);
-    r.pending = aio_run_pending(means->context, r.job_id);
+    r.pending = aio_run_pending(means->context, out->of);
     if (!store_unfinished(store, adopt, &r))
         return err_set(e, ERR_UNAVAILABLE, "the jobs of the last run cannot be read");
     if (r.pending && !r.taken)
         make_job(&r);
-    *count = r.count;
     return true;
 }

@@ -12,9 +12,15 @@
 #include "aio/job/job.h"
 #include "jobs/store.h"
 
-/* Before the loop runs. *jobs gets how many there are. False when the store cannot be read: then
- * nothing may be started. */
+struct aio_recovery {
+    char of[AIO_JOB_ID]; /* the job whose run is pending; "": nothing is, or nobody knows whose */
+    char by[AIO_JOB_ID]; /* the job of AIO_KIND_RECOVER, "" until it is there; it may be `of` too */
+    size_t count;        /* of jobs adopted or made */
+};
+
+/* Before the loop runs. `out` is filled while it runs, too: it outlives the jobs. False when the
+ * store cannot be read: then nothing may be started. */
 bool aio_recover_start(const struct aio_job_means *means, struct store *store, struct jobs *jobs,
-                       size_t *count, struct err *e);
+                       struct aio_recovery *out, struct err *e);
 
 #endif

@@ -80,26 +80,42 @@ static const char *what_of_it(const struct recovery *r)
     return "";
 }
 
-static void finish(struct recovery *r)
+static void tell_sentence(const struct recovery *r, const char *stack_job, char *out, size_t size)
 {
-    size_t n = json_array_size(r->found);
     const json_t *first = json_object_get(json_array_get(r->found, 0), "archive");
-    char sentence[384];
-    if (n)
-        (void)snprintf(sentence, sizeof sentence,
-                       "the daemon died before the job was done; archive %s was completed and is "
-                       "in the repository",
+    char archive[192] = "", stack[192] = "";
+    if (first)
+        (void)snprintf(archive, sizeof archive,
+                       "; archive %.100s was completed and is in the repository",
                        json_get_str(first, "name", "?"));
-    else
-        (void)snprintf(sentence, sizeof sentence, "the daemon died before the job was done%s",
-                       what_of_it(r));
+    if (stack_job)
+        (void)snprintf(stack, sizeof stack,
+                       "; Nextcloud's containers were stopped for it, and %.60s sees to them",
+                       stack_job[0] ? stack_job : "another job");
+    (void)snprintf(out, size, "the daemon died before the job was done%s%s",
+                   first ? archive : what_of_it(r), stack);
+}
+
+static void tell_result(const struct recovery *r, const char *stack_job)
+{
     struct buf result;
     buf_init(&result, LIMIT_RECORD);
     json_t *o = json_pack("{s:b,s:O}", "dry_run", 0, "repositories", r->found);
+    if (stack_job)
+        (void)json_object_set_new(o, "aio", json_pack("{s:s}", "recovered_by", stack_job));
     if (r->makes_archives && o && json_write(o, &result))
         job_set_result(r->job, buf_str(&result));
     json_decref(o);
     buf_done(&result);
+}
+
+static void finish(struct recovery *r)
+{
+    char sentence[512];
+    const char *stack_job =
+        r->set.stack_job ? r->set.stack_job(r->set.stack_arg, job_id(r->job)) : NULL;
+    tell_sentence(r, stack_job, sentence, sizeof sentence);
+    tell_result(r, stack_job);
     control_dir_remove(r->control_dir);
     if (strcmp(job_kind(r->job), "verify-restore") == 0)
         drill_remove_later(r->set.loop, r->set.state_dir, job_id(r->job));

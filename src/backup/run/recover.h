@@ -27,6 +27,10 @@ struct recover_settings {
     void (*tools)(void *arg, void (*known)(void *known_arg, const struct borgmatic_tools *t),
                   void *known_arg);
     void *tools_arg;
+    /* The job that sees to Nextcloud's containers when they were stopped for the job of that id:
+     * its id, "" while it has none yet, NULL when they were not. */
+    const char *(*stack_job)(void *arg, const char *job_id);
+    void *stack_arg;
 };
 
 /* Before the loop runs. Adopts every unfinished job, sends the first signals (blocks for some
