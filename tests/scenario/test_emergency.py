@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from fixtures import borg
-from fixtures.emergency import (SHAPE, daemon_with_a_gate, mounted, real_mount, refused, resume,
+from fixtures.emergency import (SHAPE, daemon_with_a_gate, real_mount, refused, resume,
                                 shutdown, state)
 from fixtures.harness import Daemon, marked_processes, own_reasons, own_status, wait_for
 from fixtures.locks import held
+from fixtures.mounts import mounted, mounted_below
 
 
 @contextmanager
@@ -173,7 +174,7 @@ def picture(daemon):
     """What a dry run must not change."""
     jobs = [(j["id"], j["state"]) for j in daemon.read.get("/jobs?limit=500").json["jobs"]]
     files = sorted(str(p) for p in daemon.folder.rglob("*") if "state.db" not in p.name)
-    return jobs, files, state(daemon)["hold"], Path("/proc/self/mountinfo").read_text()
+    return jobs, files, state(daemon)["hold"], mounted_below(daemon.folder)
 
 
 def test_a_dry_run_leaves_everything(place):

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from fixtures.borg import Setup
-from fixtures.emergency import (SHAPE, daemon_with_a_gate, mounted, real_mount, refused, resume,
+from fixtures.emergency import (SHAPE, daemon_with_a_gate, real_mount, refused, resume,
                                 shutdown, state)
 from fixtures.harness import Daemon, own_status, wait_for
+from fixtures.mounts import mounted
 
 
 @pytest.fixture

@@ -10,14 +10,9 @@ import pytest
 
 from fixtures.borg import Setup
 from fixtures.harness import Daemon, marked_processes, wait_for
+from fixtures.mounts import mounted
 
 PASSPHRASE = "correct horse battery"
-
-
-def mounted(point):
-    """The lines of mountinfo for this path."""
-    lines = Path("/proc/self/mountinfo").read_text().splitlines()
-    return [x for x in lines if x.split()[4] == str(point)]
 
 
 def mount(daemon, label, point, **body):
