@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { PATH_ROOM = 64, STAT_ROOM = 512, ENVIRON_MAX = 256 * 1024 };
+enum { PATH_ROOM = 64, STAT_ROOM = 2048, ENVIRON_MAX = 256 * 1024 };
 
 static bool read_small(pid_t pid, const char *name, struct buf *out)
 {
@@ -59,6 +60,25 @@ static bool is_zombie(pid_t pid)
     bool zombie = !f || f[0] == 'Z' || f[0] == 'X';
     buf_done(&b);
     return zombie;
+}
+
+/* False: the kernel's own, or it ends: there is no memory. *in_exec: one program is just taking
+ * another's place (proc(5), stat: vsize, and env_end, which execve sets last). At the very end it
+ * looks for a moment like one that was started without an environment. */
+static bool has_memory(pid_t pid, bool *in_exec)
+{
+    enum { FIRST = 3, VSIZE = 23, ENV_END = 51 };
+    struct buf b;
+    unsigned long long value[ENV_END + 1] = {0};
+    const char *f = stat_fields(pid, &b);
+    for (int n = FIRST; f && n <= ENV_END; n++) {
+        value[n] = strtoull(f, NULL, 10);
+        f = strchr(f, ' ');
+        f = f ? f + 1 : NULL;
+    }
+    buf_done(&b);
+    *in_exec = value[ENV_END] == 0;
+    return value[VSIZE] > 0;
 }
 
 bool procfs_is_our_program(pid_t pid)
@@ -160,21 +180,37 @@ void procfs_each(void (*each)(void *arg, pid_t pid), void *arg)
         (void)closedir(d);
 }
 
-static bool has_env(pid_t pid, const char *entry)
+/* *empty: the environment could be read, and nothing is in it. */
+static bool look_for_env(pid_t pid, const char *entry, bool *empty)
 {
     struct buf b;
     buf_init(&b, ENVIRON_MAX);
     bool found = false;
-    if (read_small(pid, "environ", &b) || b.n) {
-        size_t len = strlen(entry);
-        for (size_t at = 0; at < b.n && !found;) {
-            size_t n = strnlen(b.p + at, b.n - at);
-            found = n == len && memcmp(b.p + at, entry, n) == 0;
-            at += n + 1;
-        }
+    *empty = read_small(pid, "environ", &b) && !b.n;
+    size_t len = strlen(entry);
+    for (size_t at = 0; at < b.n && !found;) {
+        size_t n = strnlen(b.p + at, b.n - at);
+        found = n == len && memcmp(b.p + at, entry, n) == 0;
+        at += n + 1;
     }
     buf_wipe(&b);
     return found;
+}
+
+/* What reads as empty may be so for a moment only. */
+static bool has_env(pid_t pid, const char *entry)
+{
+    bool empty, in_exec;
+    int looks_in_exec = 0, looks_empty = 0;
+    while (!look_for_env(pid, entry, &empty)) {
+        if (!empty || !has_memory(pid, &in_exec))
+            return false;
+        int *looks = in_exec ? &looks_in_exec : &looks_empty;
+        if (++*looks > (in_exec ? PROCFS_EXEC_LOOKS : PROCFS_EMPTY_LOOKS))
+            return false;
+        (void)poll(NULL, 0, PROCFS_LOOK_MS); /* on a worker thread, or before the loop runs */
+    }
+    return true;
 }
 
 size_t procfs_find_env(const char *entry, pid_t *out, size_t max)

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "limits.h"
+#include "loop_kit.h"
 #include "sys/proc.h"
 #include "sys/procfs.h"
 
@@ -81,7 +82,7 @@ static void finish(struct ended *t)
     ending_free(t->ending);
     proc_release(t->proc);
     (void)uv_run(&t->loop, UV_RUN_DEFAULT);
-    assert_int_equal(uv_loop_close(&t->loop), 0);
+    assert_int_equal(loop_kit_close(&t->loop), 0);
 }
 
 static void start(struct ended *t, bool with_ask)

@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "loop_kit.h"
 
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -55,7 +56,7 @@ static void end(struct heard *h)
 {
     proc_release(h->proc);
     (void)uv_run(&h->loop, UV_RUN_DEFAULT);
-    assert_int_equal(uv_loop_close(&h->loop), 0);
+    assert_int_equal(loop_kit_close(&h->loop), 0);
     buf_done(&h->out[0]);
     buf_done(&h->out[1]);
 }

@@ -3,6 +3,7 @@
 
 #include "backup/ssh/ssh_target.h"
 #include "base/mem.h"
+#include "loop_kit.h"
 #include "sys/proc.h"
 
 #include <arpa/inet.h>
@@ -231,7 +232,7 @@ static int teardown(void **state)
         (void)kill(s->pid, SIGTERM);
         (void)waitpid(s->pid, NULL, 0);
     }
-    int r = uv_loop_close(&s->loop);
+    int r = loop_kit_close(&s->loop);
     (void)nftw(s->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     mem_free(s);
     return r;

@@ -83,10 +83,10 @@ static const char *what_of_it(const struct recovery *r)
 static void tell_sentence(const struct recovery *r, const char *stack_job, char *out, size_t size)
 {
     const json_t *first = json_object_get(json_array_get(r->found, 0), "archive");
-    char archive[192] = "", stack[192] = "";
+    char archive[320] = "", stack[192] = "";
     if (first)
         (void)snprintf(archive, sizeof archive,
-                       "; archive %.100s was completed and is in the repository",
+                       "; archive %.256s was completed and is in the repository",
                        json_get_str(first, "name", "?"));
     if (stack_job)
         (void)snprintf(stack, sizeof stack,
@@ -111,7 +111,7 @@ static void tell_result(const struct recovery *r, const char *stack_job)
 
 static void finish(struct recovery *r)
 {
-    char sentence[512];
+    char sentence[640];
     const char *stack_job =
         r->set.stack_job ? r->set.stack_job(r->set.stack_arg, job_id(r->job)) : NULL;
     tell_sentence(r, stack_job, sentence, sizeof sentence);
