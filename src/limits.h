@@ -121,8 +121,9 @@ enum {
     END_TERM_MS = 7 * 1000,  /* … then SIGTERM to all: borg was seen to need 3.5 s … */
     END_KILL_MS = 10 * 1000, /* … then SIGKILL, looked at again this long */
     END_SCAN_MS = 100,       /* how often /proc is asked who is left */
-    PROCFS_EXEC_LOOKS = 100, /* a process in the middle of an execve is looked at so often … */
+    PROCFS_EXEC_LOOKS = 50,  /* a process in the middle of an execve is looked at so often … */
     PROCFS_EMPTY_LOOKS = 5,  /* … and one that has no environment … */
+    PROCFS_PAUSES = 100,     /* … for all of them together in one search … */
     PROCFS_LOOK_MS = 1,      /* … at this distance */
     CONTROL_MSG = 64 * 1024 + 512, /* one message on a job's control socket */
     CONTROL_CONNS = 16,            /* peers of one control socket at a time */

@@ -197,8 +197,8 @@ static bool look_for_env(pid_t pid, const char *entry, bool *empty)
     return found;
 }
 
-/* What reads as empty may be so for a moment only. */
-static bool has_env(pid_t pid, const char *entry)
+/* What reads as empty may be so for a moment only. *pauses: how many are left for this search. */
+static bool has_env(pid_t pid, const char *entry, int *pauses)
 {
     bool empty, in_exec;
     int looks_in_exec = 0, looks_empty = 0;
@@ -206,7 +206,7 @@ static bool has_env(pid_t pid, const char *entry)
         if (!empty || !has_memory(pid, &in_exec))
             return false;
         int *looks = in_exec ? &looks_in_exec : &looks_empty;
-        if (++*looks > (in_exec ? PROCFS_EXEC_LOOKS : PROCFS_EMPTY_LOOKS))
+        if (++*looks > (in_exec ? PROCFS_EXEC_LOOKS : PROCFS_EMPTY_LOOKS) || --*pauses < 0)
             return false;
         (void)poll(NULL, 0, PROCFS_LOOK_MS); /* on a worker thread, or before the loop runs */
     }
@@ -219,13 +219,14 @@ size_t procfs_find_env(const char *entry, pid_t *out, size_t max)
     if (!d)
         return 0;
     size_t n = 0;
+    int pauses = PROCFS_PAUSES;
     const struct dirent *de;
     while (n < max && (de = readdir(d))) {
         char *end;
         long pid = strtol(de->d_name, &end, 10);
         if (*end || pid <= 0 || pid == getpid())
             continue;
-        if (has_env((pid_t)pid, entry) && !is_zombie((pid_t)pid))
+        if (has_env((pid_t)pid, entry, &pauses) && !is_zombie((pid_t)pid))
             out[n++] = (pid_t)pid;
     }
     (void)closedir(d);
@@ -237,7 +238,9 @@ bool procfs_signal_env(pid_t pid, const char *entry, int signal)
     int fd = (int)syscall(SYS_pidfd_open, pid, 0);
     if (fd < 0)
         return false;
-    bool sent = has_env(pid, entry) && syscall(SYS_pidfd_send_signal, fd, signal, NULL, 0) == 0;
+    int pauses = PROCFS_PAUSES;
+    bool sent =
+        has_env(pid, entry, &pauses) && syscall(SYS_pidfd_send_signal, fd, signal, NULL, 0) == 0;
     (void)close(fd);
     return sent;
 }

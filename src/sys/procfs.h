@@ -31,7 +31,8 @@ bool procfs_env_value(pid_t pid, const char *name, char *out, size_t size);
 void procfs_each(void (*each)(void *arg, pid_t pid), void *arg);
 /* Processes whose environment holds exactly the entry `entry` ("NAME=value"); zombies and we
  * ourselves are left out. One that is in the middle of an execve is waited for, at most
- * PROCFS_EXEC_LOOKS * PROCFS_LOOK_MS. Returns how many were stored. */
+ * PROCFS_EXEC_LOOKS * PROCFS_LOOK_MS, and for all PROCFS_PAUSES * PROCFS_LOOK_MS. Returns how many
+ * were stored. */
 size_t procfs_find_env(const char *entry, pid_t *out, size_t max);
 /* Sends the signal to pid only if its environment still holds the entry (by a pidfd, so that a
  * reused number is never hit). */

@@ -102,7 +102,8 @@ static void tell_result(const struct recovery *r, const char *stack_job)
     buf_init(&result, LIMIT_RECORD);
     json_t *o = json_pack("{s:b,s:O}", "dry_run", 0, "repositories", r->found);
     if (stack_job)
-        (void)json_object_set_new(o, "aio", json_pack("{s:s}", "recovered_by", stack_job));
+        (void)json_object_set_new(
+            o, "aio", json_pack("{s:s?}", "recovered_by", stack_job[0] ? stack_job : NULL));
     if (r->makes_archives && o && json_write(o, &result))
         job_set_result(r->job, buf_str(&result));
     json_decref(o);
