@@ -3,6 +3,7 @@
 
 #include "sys/procfs.h"
 
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -10,21 +11,46 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+
+enum { START_MS = 20 * 1000 };
+
+/* execve is over: it sets env_end last, until then the arguments may read as empty (proc(5), stat).
+ */
+static bool has_begun(pid_t pid)
+{
+    enum { FIRST = 3, ENV_END = 51 };
+    char path[64], text[2048];
+    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *f = procfs_is_our_program(pid) ? NULL : fopen(path, "re");
+    if (!f)
+        return false;
+    text[fread(text, 1, sizeof text - 1, f)] = '\0';
+    (void)fclose(f);
+    const char *at = strrchr(text, ')');
+    for (int n = FIRST - 1; at && n < ENV_END; n++)
+        at = strchr(at + 1, ' ');
+    return at && strtoull(at, NULL, 10) != 0;
+}
 
 /* Runs `file` with the arguments until it is ended. */
 static pid_t run(const char *file, const char *const *argv, const char *const *env)
 {
     pid_t pid = fork();
     if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* should a check fail */
         (void)execve(file, (char *const *)(uintptr_t)argv, (char *const *)(uintptr_t)env);
         _exit(127);
     }
-    for (int i = 0; i < 1000 && procfs_is_our_program(pid); i++)
-        (void)usleep(1000);
+    assert_true(pid > 0);
+    int waited = 0;
+    while (!has_begun(pid) && waited++ < START_MS)
+        (void)poll(NULL, 0, 1);
+    assert_true(waited <= START_MS);
     return pid;
 }
 
