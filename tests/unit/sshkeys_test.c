@@ -212,6 +212,26 @@ static void a_key_that_waits_comes_into_place_and_goes_back(void **state)
     buf_done(&b);
 }
 
+/* The name of what is aside is its time: one of a faster clock is not newer than what comes now. */
+static void what_was_replaced_last_comes_back_first(void **state)
+{
+    struct buf b;
+    struct err e = {0};
+    char earlier[SSHKEYS_NAME];
+    begin();
+    buf_init(&b, LIMIT_RECORD);
+    (void)snprintf(earlier, sizeof earlier, "id_k1.old-%lld", (long long)time(NULL) + 60);
+    keygen(at(work, earlier));
+    assert_true(sshkeys_place(dir, "k1", true, &b, &e));
+    assert_in_place(&new_key);
+    assert_true(sshkeys_rollback(dir, "k1", &b, &e));
+    assert_in_place(&old_key);
+    assert_true(sshkeys_delete(dir, "k1", &b, &e));
+    assert_true(sshkeys_rollback(dir, "k1", &b, &e));
+    assert_in_place(&old_key);
+    buf_done(&b);
+}
+
 static void names_in_the_work_folder_are_read_from_the_right(void **state)
 {
     struct sshkeys_aside a;
@@ -260,6 +280,7 @@ int main(void)
         cmocka_unit_test(a_crash_in_a_rollback_leaves_a_whole_key),
         cmocka_unit_test(a_crash_in_a_deletion_leaves_a_whole_key_or_none),
         cmocka_unit_test(a_key_that_waits_comes_into_place_and_goes_back),
+        cmocka_unit_test(what_was_replaced_last_comes_back_first),
         cmocka_unit_test(names_in_the_work_folder_are_read_from_the_right),
         cmocka_unit_test(the_line_holds_only_what_a_shell_reads_as_it_stands),
     };

@@ -196,21 +196,32 @@ bool sshkeys_waiting(const char *dir, const char *label, char *path, bool *encry
 
 /* ---- exchanging ---- */
 
-/* Gives what is in place a second name aside. */
+struct newest {
+    const char *label;
+    int64_t at; /* 0: none */
+};
+
+static void find_newest(void *arg, const char *name)
+{
+    struct newest *best = arg;
+    struct sshkeys_aside a;
+    if (sshkeys_aside_parse(name, &a) && !a.pub && !a.next && strcmp(a.label, best->label) == 0 &&
+        a.at > best->at)
+        best->at = a.at;
+}
+
+/* Gives what is in place a second name aside, by a time after that of all others: the newest is
+ * what a rollback takes, also when two come within a second or the clock was set back. */
 static bool link_aside(const struct sshkeys_folder *f, const char *label, bool pub,
                        struct names *aside, struct err *e)
 {
     struct names n;
-    int64_t at = (int64_t)time(NULL);
+    struct newest last = {.label = label};
+    int64_t now = (int64_t)time(NULL);
+    sshkeys_each(f->work, find_newest, &last);
     in_place(label, &n);
-    int r = -1;
-    for (int i = 0; i < SSHKEYS_ASIDE && r != 0; i++) {
-        old_of(label, at++, aside);
-        r = linkat(f->dir, n.key, f->work, aside->key, 0);
-        if (r != 0 && errno != EEXIST)
-            return trouble(e, "move aside", n.key);
-    }
-    if (r != 0)
+    old_of(label, last.at >= now ? last.at + 1 : now, aside);
+    if (linkat(f->dir, n.key, f->work, aside->key, 0) != 0)
         return trouble(e, "move aside", n.key);
     (void)unlinkat(f->work, aside->pub, 0);
     if (pub && linkat(f->dir, n.pub, f->work, aside->pub, 0) != 0)
@@ -284,20 +295,6 @@ bool sshkeys_place(const char *dir, const char *label, bool replace, struct buf 
         write_members(&f, label, members);
     sshkeys_close(&f);
     return ok;
-}
-
-struct newest {
-    const char *label;
-    int64_t at; /* 0: none */
-};
-
-static void find_newest(void *arg, const char *name)
-{
-    struct newest *best = arg;
-    struct sshkeys_aside a;
-    if (sshkeys_aside_parse(name, &a) && !a.pub && !a.next && strcmp(a.label, best->label) == 0 &&
-        a.at > best->at)
-        best->at = a.at;
 }
 
 static bool roll_back(const struct sshkeys_folder *f, const char *label, struct buf *members,
