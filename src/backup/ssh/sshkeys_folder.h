@@ -47,7 +47,7 @@ void sshkeys_name(const char *label, char out[SSHKEYS_NAME]);
 struct sshkeys_aside {
     char label[LIMIT_LABEL + 1];
     bool next, pub; /* else it is an old one */
-    int64_t at;     /* Unix time it was moved aside */
+    int64_t at; /* Unix time it was moved aside, or a little more: after all others of its label */
 };
 bool sshkeys_aside_parse(const char *name, struct sshkeys_aside *out);
 
