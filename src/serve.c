@@ -87,13 +87,17 @@ static void on_hub_closed(void *arg)
     store_close(d.app.store, on_store_closed, NULL);
 }
 
+static void on_hold_closed(void *arg)
+{
+    jobs_free(d.app.jobs);
+    hub_close(d.app.hub, on_hub_closed, NULL);
+}
+
 static void on_http_closed(void *arg)
 {
     feeds_close(d.app.feeds);
     polls_free(d.app.polls);
-    hold_free(d.app.hold);
-    jobs_free(d.app.jobs);
-    hub_close(d.app.hub, on_hub_closed, NULL);
+    hold_close(d.app.hold, on_hold_closed, NULL);
 }
 
 static void close_http(uv_timer_t *t)

@@ -26,6 +26,9 @@ struct hold {
     struct err failed;
     void (*done)(void *arg, const struct err *e);
     void *arg;
+    bool closing;
+    void (*closed)(void *arg);
+    void *closed_arg;
 };
 
 /* ---- the file ---- */
@@ -119,13 +122,24 @@ struct hold *hold_open(uv_loop_t *loop, const char *state_dir, struct jobs *jobs
     return h;
 }
 
-void hold_free(struct hold *h)
+static void end(struct hold *h)
 {
-    if (!h)
-        return;
+    void (*closed)(void *arg) = h->closed;
+    void *arg = h->closed_arg;
     buf_done(&h->text);
     (void)close(h->dir);
     mem_free(h);
+    if (closed)
+        closed(arg);
+}
+
+void hold_close(struct hold *h, void (*closed)(void *arg), void *arg)
+{
+    h->closing = true;
+    h->closed = closed;
+    h->closed_arg = arg;
+    if (!h->writing)
+        end(h);
 }
 
 const struct hold_state *hold_state(const struct hold *h)
@@ -159,12 +173,14 @@ static void on_written(uv_work_t *w, int status)
     h->writing = false;
     (void)snprintf(h->problem, sizeof h->problem, "%s", e ? e->msg : "");
     h->done(h->arg, e);
+    if (h->closing)
+        end(h);
 }
 
 bool hold_set(struct hold *h, const struct hold_state *s,
               void (*done)(void *arg, const struct err *e), void *arg)
 {
-    if (h->writing)
+    if (h->writing || h->closing)
         return false;
     struct buf text;
     buf_init(&text, LIMIT_HOLD);

@@ -36,8 +36,9 @@ struct hold;
 /* Reads the file (blocks: before the loop runs) and puts the hold into force. `jobs` must outlive
  * it. NULL: no memory, or the folder cannot be opened. */
 struct hold *hold_open(uv_loop_t *loop, const char *state_dir, struct jobs *jobs, struct err *e);
-/* Nothing of it may be under way. NULL is a no-op. */
-void hold_free(struct hold *h);
+/* Frees it and runs `closed` (may be NULL) with `arg`: at once, maybe from inside, or when what is
+ * being written is, after its `done`. hold_set is refused from now on. */
+void hold_close(struct hold *h, void (*closed)(void *arg), void *arg);
 
 /* What is in force. Borrowed; changes with hold_set. */
 const struct hold_state *hold_state(const struct hold *h);
@@ -46,7 +47,7 @@ const char *hold_problem(const struct hold *h);
 
 /* In force at once; `done` (once, never from inside) when it is durable too, or `e` says why it is
  * not: then it ends with our process. A state that neither holds nor owes anything removes the
- * file. One at a time: false while another is under way. */
+ * file. One at a time: false while another is under way, and after hold_close. */
 bool hold_set(struct hold *h, const struct hold_state *s,
               void (*done)(void *arg, const struct err *e), void *arg);
 

@@ -28,6 +28,8 @@ struct told {
     struct err e;
 };
 
+static bool told_closed;
+
 static void on_set(void *arg, const struct err *e)
 {
     struct told *t = arg;
@@ -88,7 +90,7 @@ static void it_is_in_force_at_once_and_over_a_restart(void **state)
     assert_int_equal(told.times, 0);
     assert_false(hold_set(one, &all_down, on_set, &told)); /* one at a time */
     UNTIL(h, told.times);
-    hold_free(one);
+    hold_close(one, NULL, NULL);
     close_house(h);
     open_house(h);
     assert_false(refused(h));
@@ -96,7 +98,7 @@ static void it_is_in_force_at_once_and_over_a_restart(void **state)
     assert_memory_equal(hold_state(one), &all_down, sizeof all_down);
     assert_string_equal(hold_problem(one), "");
     assert_true(refused(h));
-    hold_free(one);
+    hold_close(one, NULL, NULL);
 }
 
 static void what_is_lifted_leaves_nothing(void **state)
@@ -118,7 +120,7 @@ static void what_is_lifted_leaves_nothing(void **state)
     set(h, one, &owes);
     assert_int_not_equal(stat(path, &st), 0);
     set(h, one, &owes); /* nothing to remove is no failure */
-    hold_free(one);
+    hold_close(one, NULL, NULL);
 }
 
 static void what_cannot_be_read_holds(void **state)
@@ -139,7 +141,7 @@ static void what_cannot_be_read_holds(void **state)
         set(h, one, &(struct hold_state){0});
         assert_string_equal(hold_problem(one), "");
         assert_false(refused(h));
-        hold_free(one);
+        hold_close(one, NULL, NULL);
     }
 }
 
@@ -158,7 +160,7 @@ static void what_cannot_be_written_is_in_force_and_says_so(void **state)
     assert_int_not_equal(told.e.code, ERR_NONE);
     assert_true(hold_problem(one)[0]);
     assert_true(refused(h));
-    hold_free(one);
+    hold_close(one, NULL, NULL);
 }
 
 static void on_made(void *arg, struct job *j, const struct err *e)
@@ -184,7 +186,34 @@ static void the_emergency_itself_goes_on(void **state)
         job_end(w.job, &(struct job_outcome){.state = JOB_SUCCEEDED});
         UNTIL(h, w.freed);
     }
-    hold_free(one);
+    hold_close(one, NULL, NULL);
+}
+
+static void on_closed(void *arg)
+{
+    const struct told *t = arg;
+    assert_int_equal(t->times, 1);
+    told_closed = true;
+}
+
+/* A resume's start may end, and settle what was owed, just before the daemon goes. */
+static void it_closes_after_what_is_being_written(void **state)
+{
+    struct house *h = *state;
+    struct told told = {0};
+    struct hold *one = open_hold(h);
+    told_closed = false;
+    assert_true(hold_set(one, &all_down, on_set, &told));
+    hold_close(one, on_closed, &told);
+    assert_false(told_closed);
+    assert_false(hold_set(one, &all_down, on_set, &told));
+    UNTIL(h, told_closed);
+    assert_int_equal(told.e.code, ERR_NONE);
+    one = open_hold(h);
+    assert_true(hold_state(one)->on);
+    told_closed = false;
+    hold_close(one, on_closed, &told);
+    assert_true(told_closed);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, house_setup, house_teardown)
@@ -197,6 +226,7 @@ int main(void)
         TEST(what_cannot_be_read_holds),
         TEST(what_cannot_be_written_is_in_force_and_says_so),
         TEST(the_emergency_itself_goes_on),
+        TEST(it_closes_after_what_is_being_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
